@@ -1,0 +1,100 @@
+"""Values that events and ports share: blobs, media facts, musical material."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import Annotated
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints
+
+from domain.errors import Malformed
+
+Uuid = Annotated[
+    str, StringConstraints(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")
+]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=500)]
+Tag = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[^\s,]+$")]
+Metadata = dict[str, JsonValue]
+Seconds = Annotated[float, Field(ge=0)]
+PackedFloats = Annotated[
+    str,
+    Field(
+        description="little-endian float32 values in base64",
+        json_schema_extra={"contentEncoding": "base64"},
+    ),
+]
+
+
+class Value(BaseModel):
+    """A frozen value: unknown fields and non-finite numbers are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Blob(Value):
+    """Large data, named by its content."""
+
+    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+    size_bytes: Annotated[int, Field(ge=0)]
+    media_type: str
+
+
+class AudioFacts(Value):
+    """What an audio file's header says, checked against its samples."""
+
+    container: str
+    encoding: str
+    rate_hz: Annotated[int, Field(ge=1)]
+    channels: Annotated[int, Field(ge=1)]
+    frames: Annotated[int, Field(ge=1)]
+
+    @property
+    def duration_s(self) -> float:
+        """Length in seconds."""
+        return self.frames / self.rate_hz
+
+
+class NoteFacts(Value):
+    """What a MIDI file or score holds."""
+
+    format: str
+    notes: Annotated[int, Field(ge=0)]
+    tracks: Annotated[int, Field(ge=0)]
+    duration_s: Seconds
+
+
+class Chord(Value):
+    """One chord, in seconds; the label in Harte's syntax, N for none. Source: Harte et al. 2005."""
+
+    start_s: Seconds
+    end_s: Seconds
+    label: str
+
+
+def pack_floats(values: np.ndarray) -> PackedFloats:
+    """Pack numbers of any shape as little-endian float32 in base64."""
+    return base64.b64encode(np.ascontiguousarray(values, dtype="<f4").tobytes()).decode("ascii")
+
+
+def unpack_floats(packed: PackedFloats) -> np.ndarray:
+    """Return the packed numbers, shape (n,), float32.
+
+    Raises: Malformed, if the text is not base64 of whole float32 values.
+    """
+    return np.frombuffer(unpack_bytes(packed), dtype="<f4")
+
+
+def unpack_bytes(packed: PackedFloats) -> bytes:
+    """Return the packed numbers as little-endian float32 bytes.
+
+    Raises: Malformed, if the text is not base64 of whole float32 values.
+    """
+    try:
+        raw = binascii.a2b_base64(packed, strict_mode=True)
+    except binascii.Error as error:
+        raise Malformed(f"packed floats are not base64: {error}", field="vector") from error
+    if len(raw) % 4:
+        raise Malformed(f"packed floats hold {len(raw)} bytes, not a multiple of 4", field="vector")
+    return raw

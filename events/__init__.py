@@ -1,0 +1,1 @@
+"""What happened: one module a topic, each event frozen and versioned; the envelope and its codec."""

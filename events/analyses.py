@@ -1,0 +1,162 @@
+"""Analyses: what was found in an asset, one event a finding, its numbers inside, its bulk in a blob."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from domain.values import Blob, Chord, Metadata, PackedFloats, Seconds, Uuid
+from events.base import Event
+
+Confidence = Annotated[float, Field(ge=0, le=1)]
+
+
+class Analysis(Event):
+    """Base: something was found in an asset.
+
+    KIND names the finding; FACTS lists the fields short enough for the graph, the document and search.
+    SERIES maps a field to the name of the series it is a point of.
+    """
+
+    SUBJECT: ClassVar[str] = "asset_id"
+    KIND: ClassVar[str] = ""
+    FACTS: ClassVar[tuple[str, ...]] = ()
+    SERIES: ClassVar[dict[str, str]] = {}
+    asset_id: Uuid
+    parameters: Metadata = {}
+
+
+class AudioDescribed(Analysis):
+    """Levels of an audio file; levels are null where it is silent throughout."""
+
+    TYPE: ClassVar[str] = "disco.audio.described"
+    KIND: ClassVar[str] = "levels"
+    FACTS: ClassVar[tuple[str, ...]] = ("duration_s", "peak_dbfs", "rms_dbfs", "dc_offset", "clipped_samples")
+    duration_s: Seconds
+    peak_dbfs: float | None
+    rms_dbfs: float | None
+    dc_offset: float
+    clipped_samples: int
+
+
+class WaveformDrawn(Analysis):
+    """Minima and maxima at halving resolutions, to draw the wave at every zoom.
+
+    The blob is .npz: arrays `level_0`, `level_1`, … of shape (channels, bins, 2), int16;
+    a bin of level 0 covers `samples_per_bin` frames and each level halves the number of bins.
+    """
+
+    TYPE: ClassVar[str] = "disco.waveform.drawn"
+    KIND: ClassVar[str] = "waveform"
+    FACTS: ClassVar[tuple[str, ...]] = ("levels", "samples_per_bin")
+    pyramid: Blob
+    levels: int
+    samples_per_bin: int
+
+
+class LoudnessMeasured(Analysis):
+    """Loudness by ITU-R BS.1770-4 and EBU R 128; null where all is below the absolute gate."""
+
+    TYPE: ClassVar[str] = "disco.loudness.measured"
+    KIND: ClassVar[str] = "loudness"
+    FACTS: ClassVar[tuple[str, ...]] = ("integrated_lufs", "range_lu", "true_peak_dbtp")
+    SERIES: ClassVar[dict[str, str]] = {"integrated_lufs": "loudness_lufs"}
+    integrated_lufs: float | None
+    range_lu: float | None
+    max_momentary_lufs: float | None
+    max_short_term_lufs: float | None
+    true_peak_dbtp: float | None
+
+
+class FeaturesExtracted(Analysis):
+    """Spectral features and MFCC: per frame in the blob (.npz, one array a feature), means here.
+
+    mfcc_mean and mfcc_std have 20 coefficients each.
+    """
+
+    TYPE: ClassVar[str] = "disco.features.extracted"
+    KIND: ClassVar[str] = "features"
+    FACTS: ClassVar[tuple[str, ...]] = ("centroid_hz", "bandwidth_hz", "rolloff_hz", "flatness", "zero_crossing_rate")
+    frames: Blob
+    frame_rate_hz: float
+    centroid_hz: float
+    bandwidth_hz: float
+    rolloff_hz: float
+    flatness: float
+    zero_crossing_rate: float
+    mfcc_mean: tuple[float, ...]
+    mfcc_std: tuple[float, ...]
+
+
+class SilenceFound(Analysis):
+    """Stretches below the threshold, as (start, end) in seconds; none is an answer too."""
+
+    TYPE: ClassVar[str] = "disco.silence.found"
+    KIND: ClassVar[str] = "silence"
+    FACTS: ClassVar[tuple[str, ...]] = ("leading_s", "trailing_s", "silent_share")
+    leading_s: Seconds
+    trailing_s: Seconds
+    silent_share: Confidence
+    stretches_s: tuple[tuple[float, float], ...]
+
+
+class BeatsTracked(Analysis):
+    """Beats and tempo; no beats and no tempo where none can be heard."""
+
+    TYPE: ClassVar[str] = "disco.beats.tracked"
+    KIND: ClassVar[str] = "beats"
+    FACTS: ClassVar[tuple[str, ...]] = ("tempo_bpm", "confidence")
+    SERIES: ClassVar[dict[str, str]] = {"tempo_bpm": "tempo_bpm"}
+    tempo_bpm: float | None
+    confidence: Confidence
+    beats_s: tuple[float, ...]
+
+
+class KeyEstimated(Analysis):
+    """Key and mode ("A", "minor"); null where the material has no pitch to tell it by."""
+
+    TYPE: ClassVar[str] = "disco.key.estimated"
+    KIND: ClassVar[str] = "key"
+    FACTS: ClassVar[tuple[str, ...]] = ("tonic", "mode", "confidence")
+    tonic: str | None
+    mode: str | None
+    confidence: Confidence
+
+
+class ChordsEstimated(Analysis):
+    """Chords from start to end, in order and without overlap."""
+
+    TYPE: ClassVar[str] = "disco.chords.estimated"
+    KIND: ClassVar[str] = "chords"
+    FACTS: ClassVar[tuple[str, ...]] = ("confidence",)
+    confidence: Confidence
+    chords: tuple[Chord, ...]
+
+
+class EmbeddingComputed(Analysis):
+    """A vector in which what sounds alike lies near: unit length, compared by cosine."""
+
+    TYPE: ClassVar[str] = "disco.embedding.computed"
+    KIND: ClassVar[str] = "embedding"
+    FACTS: ClassVar[tuple[str, ...]] = ("space", "dimensions")
+    space: str
+    dimensions: int
+    vector: PackedFloats
+
+
+class NotesDescribed(Analysis):
+    """What a MIDI file or score holds; pitches as MIDI numbers, null where there is no note."""
+
+    TYPE: ClassVar[str] = "disco.notes.described"
+    KIND: ClassVar[str] = "notes"
+    FACTS: ClassVar[tuple[str, ...]] = ("notes", "duration_s", "tempo_bpm", "metre", "lowest_pitch", "highest_pitch")
+    notes: int
+    duration_s: Seconds
+    tempo_bpm: float | None
+    metre: str | None
+    lowest_pitch: int | None
+    highest_pitch: int | None
+    notes_per_s: float
+    greatest_polyphony: int
+    programs: tuple[int, ...]

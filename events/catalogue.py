@@ -1,0 +1,31 @@
+"""Every event type by name, from the topics listed here."""
+
+from __future__ import annotations
+
+from types import MappingProxyType, ModuleType
+
+from events import analyses, exports, generations, imports, models, processing, resources
+from events.base import Event
+
+TOPICS: tuple[ModuleType, ...] = (
+    resources,
+    imports,
+    analyses,
+    generations,
+    models,
+    processing,
+    exports,
+)
+
+
+def _types(topic: ModuleType) -> list[type[Event]]:
+    found = (value for value in vars(topic).values() if isinstance(value, type) and issubclass(value, Event))
+    return [kind for kind in found if kind.TYPE and kind.__module__ == topic.__name__]
+
+
+EVENT_TYPES = MappingProxyType({kind.TYPE: kind for topic in TOPICS for kind in _types(topic)})
+
+
+def types_under(base: type[Event]) -> tuple[type[Event], ...]:
+    """Return the written event types that are `base` or descend from it."""
+    return tuple(kind for kind in EVENT_TYPES.values() if issubclass(kind, base))

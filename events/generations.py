@@ -1,0 +1,51 @@
+"""Generations: something new was asked for, and made."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from domain.values import Chord, Metadata, Name, Uuid
+from events.base import Event
+from events.imports import AudioAdded, NotesAdded
+
+
+class AccompanimentRequested(Event):
+    """Somebody asked for an accompaniment; holds all that the generator needs, so that it reads no view.
+
+    beats_s, chords and the key come from the analyses named in `analysis_ids`.
+    """
+
+    TYPE: ClassVar[str] = "disco.accompaniment.requested"
+    SUBJECT: ClassVar[str] = "generation_id"
+    generation_id: Uuid
+    project_id: Uuid
+    asset_id: Uuid
+    container_id: Uuid
+    name: Name
+    model_version_id: Uuid
+    seed: int
+    parameters: Metadata
+    analysis_ids: tuple[Uuid, ...]
+    duration_s: float
+    beats_s: tuple[float, ...]
+    tonic: str | None
+    mode: str | None
+    chords: tuple[Chord, ...]
+
+
+class MidiGenerated(NotesAdded):
+    """A generator wrote a MIDI file."""
+
+    TYPE: ClassVar[str] = "disco.midi.generated"
+    KIND: ClassVar[str] = "midi"
+    generation_id: Uuid
+    source_ids: tuple[Uuid, ...]
+
+
+class AudioRendered(AudioAdded):
+    """Notes were played to audio by an instrument of ours."""
+
+    TYPE: ClassVar[str] = "disco.audio.rendered"
+    source_id: Uuid
+    model_version_id: Uuid
+    parameters: Metadata = {}
