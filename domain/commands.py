@@ -108,4 +108,14 @@ class GenerateAccompaniment(Command):
 class RetryProcessing(Command):
     """Try a dead letter again."""
 
+    resource_id: Uuid
     failure_id: Uuid
+
+
+class ExportLineage(Command):
+    """Remember that the lineage of a resource was written as a document, which lies in the blob store."""
+
+    resource_id: Uuid
+    format: str
+    position: int
+    content: Blob

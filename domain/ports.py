@@ -66,7 +66,9 @@ class EventLog(Protocol):
         Raises: Conflict, with `current` in its details; Unavailable, where the store cannot write.
         """
 
-    def read(self, after: int, *, limit: int = 1000, upto: int | None = None, selection: Selection = ALL) -> list[Recorded]:
+    def read(
+        self, after: int, *, limit: int = 1000, upto: int | None = None, selection: Selection = ALL
+    ) -> list[Recorded]:
         """Return the next events behind position `after`, in order, at most `limit`.
 
         Raises: Corrupted, naming the position of an event that does not match its checksum.

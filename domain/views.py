@@ -162,7 +162,9 @@ class Graph(Protocol):
     def nodes(self, ids: Sequence[str], as_of: AsOf = NOW) -> dict[str, Node]:
         """Those of the ids that are nodes."""
 
-    def neighbours(self, ids: Sequence[str], relation: Relation, direction: Direction, as_of: AsOf = NOW) -> dict[str, list[Node]]:
+    def neighbours(
+        self, ids: Sequence[str], relation: Relation, direction: Direction, as_of: AsOf = NOW
+    ) -> dict[str, list[Node]]:
         """The nodes one step away, per id, in the order they came."""
 
     def lineage(
@@ -277,7 +279,9 @@ class Records(Protocol):
     def get(self, id: str) -> Document:
         """Raises: NotFound."""
 
-    def page(self, *, project: str | None = None, first: int = 50, after: int = 0) -> tuple[list[tuple[int, Document]], bool]:
+    def page(
+        self, *, project: str | None = None, first: int = 50, after: int = 0
+    ) -> tuple[list[tuple[int, Document]], bool]:
         """In the order they came, each with its cursor, and whether there are more."""
 
 

@@ -56,3 +56,15 @@ class ScoreImported(NotesAdded):
     KIND: ClassVar[str] = "score"
     file_name: str
     tags: dict[str, str] = {}
+
+
+class AssetImportedAgain(Event):
+    """Content that was there already came in again, from elsewhere or into another container."""
+
+    TYPE: ClassVar[str] = "disco.asset.imported_again"
+    SUBJECT: ClassVar[str] = "asset_id"
+    asset_id: Uuid
+    project_id: Uuid
+    container_id: Uuid
+    name: Name
+    file_name: str

@@ -1,0 +1,98 @@
+"""The product as the API and the command line see it, whatever profile it runs in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from domain.access import Access, Actor
+from domain.commands import Command
+from domain.handling import Done
+from domain.ids import ProjectId, ResourceId
+from domain.ports import Blobs, Clock, EventLog, Progress
+from domain.views import Difference, Views
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A file that could not be imported, and why."""
+
+    path: str
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """A file that is an asset now; `new` is False where the content was there already."""
+
+    path: str
+    asset_id: ResourceId
+    project_id: ProjectId
+    new: bool
+
+
+@dataclass(slots=True)
+class ImportReport:
+    """What came of an import; one bad file spoils nothing else."""
+
+    job: str
+    imported: list[Imported] = field(default_factory=list)
+    failed: list[Failure] = field(default_factory=list)
+
+
+class Service(Protocol):
+    """Everything a front end needs."""
+
+    log: EventLog
+    blobs: Blobs
+    views: Views
+    clock: Clock
+    access: Access
+    blob_limit_bytes: int
+
+    def execute(self, command: Command, *, actor: Actor, job: str | None = None, command_id: str | None = None) -> Done:
+        """Carry out a command. Raises: NotFound, Malformed, Conflict, Unavailable."""
+
+    def import_paths(
+        self,
+        paths: Sequence[Path],
+        *,
+        actor: Actor,
+        project: str | None = None,
+        job: str | None = None,
+        on_file: Callable[[Imported | Failure, int, int], None] | None = None,
+    ) -> ImportReport:
+        """Import files and folders; a folder becomes a project with a track a file, loose files go to `project` or "Inbox".
+
+        on_file(result, done, total) is called after each file. Known content is recognised, so a stopped import resumes.
+        """
+
+    def import_blob(
+        self, sha256: str, *, file_name: str, project_id: ProjectId, container_id: ResourceId | None, actor: Actor
+    ) -> tuple[Imported, Done]:
+        """Make an asset of an uploaded blob. Raises: Malformed, Unsupported, NotFound."""
+
+    def on_progress(self, listener: Callable[[Progress], None]) -> Callable[[], None]:
+        """Hear of every step of processing in this process; returns a function that stops it. Called from any thread."""
+
+    def pending(self, job: str | None = None) -> int:
+        """How many pieces of processing are still to come of what is in the log, of one job or of all."""
+
+    def settle(self, timeout_s: float | None = None) -> bool:
+        """Process and project until nothing is left to do; False if the time ran out. Waits for another process's
+        runner if that one holds the lease."""
+
+    def rebuild(self, names: Sequence[str] = (), *, on_progress: Callable[[int, int], None] | None = None) -> None:
+        """Build views anew from the log beside the old ones and switch; on_progress(position, head)."""
+
+    def differences(self) -> Iterator[Difference]:
+        """Compare every view with a fresh fold of the log."""
+
+    def consumers(self, event_type: str) -> tuple[str, ...]:
+        """The names of the processors that consume this type of event."""
+
+    def close(self) -> None:
+        """Stop the runner, end the workers, close the files."""
