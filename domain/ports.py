@@ -80,8 +80,11 @@ class EventLog(Protocol):
     def at(self, positions: Sequence[int]) -> dict[int, Recorded]:
         """Return the events at these positions."""
 
-    def places(self, ids: Iterable[EventId]) -> dict[EventId, int]:
-        """Return the positions of those ids that are in the log."""
+    def caused_by_people(self, ids: Iterable[EventId]) -> dict[EventId, int]:
+        """Return the positions of those ids that are in the log, of events without a cause in it."""
+
+    def among(self, subject: ResourceId, ids: Iterable[EventId]) -> dict[EventId, int]:
+        """Return the positions of those ids that are in the log, of events about one resource."""
 
     def head(self) -> int:
         """The position of the last event, 0 in an empty log."""

@@ -65,9 +65,10 @@ class Service(Protocol):
         job: str | None = None,
         on_file: Callable[[Imported | Failure, int, int], None] | None = None,
     ) -> ImportReport:
-        """Import files and folders; a folder becomes a project with a track a file, loose files go to `project` or "Inbox".
+        """Import files and folders: a folder becomes a project with a track a file, loose files go to `project`.
 
-        on_file(result, done, total) is called after each file. Known content is recognised, so a stopped import resumes.
+        project: a name or id, "Inbox" by default; on_file(result, done, total) is called after each file.
+        Known content is recognised, so a stopped import resumes.
         """
 
     def import_blob(
@@ -76,14 +77,16 @@ class Service(Protocol):
         """Make an asset of an uploaded blob. Raises: Malformed, Unsupported, NotFound."""
 
     def on_progress(self, listener: Callable[[Progress], None]) -> Callable[[], None]:
-        """Hear of every step of processing in this process; returns a function that stops it. Called from any thread."""
+        """Hear of every step of processing in this process, from any thread; returns a function that stops it."""
 
     def pending(self, job: str | None = None) -> int:
         """How many pieces of processing are still to come of what is in the log, of one job or of all."""
 
     def settle(self, timeout_s: float | None = None) -> bool:
-        """Process and project until nothing is left to do; False if the time ran out. Waits for another process's
-        runner if that one holds the lease."""
+        """Process and project until nothing is left to do; False if the time ran out.
+
+        Where another process holds the runner's lease, waits for that one's work.
+        """
 
     def rebuild(self, names: Sequence[str] = (), *, on_progress: Callable[[int, int], None] | None = None) -> None:
         """Build views anew from the log beside the old ones and switch; on_progress(position, head)."""

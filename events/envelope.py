@@ -171,28 +171,8 @@ def _upcast(kind: type[Event], version: int, data: dict[str, Any]) -> dict[str, 
     return data
 
 
-def checksum(event: Recorded) -> int:
-    """CRC-32 over the envelope and the payload."""
-    return checksum_of(
-        event.position,
-        event.sequence,
-        event.id,
-        event.project,
-        event.subject,
-        event.type,
-        event.version,
-        event.time_us,
-        event.source,
-        event.actor,
-        event.correlation,
-        event.causation,
-        event.duration_ms,
-        event.raw,
-    )
-
-
 def checksum_of(*fields: object) -> int:
-    """CRC-32 over the fields in the order of `Recorded`; the last is the payload."""
+    """CRC-32 over an event's fields; the last is the payload."""
     *head, raw = fields
     return zlib.crc32(raw, zlib.crc32(repr(head).encode()))  # type: ignore[arg-type]  # the payload is bytes
 

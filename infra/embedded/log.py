@@ -1,0 +1,347 @@
+"""The event log in SQLite: appended in groups, one fsync for many writers, each event under a checksum."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import apsw
+
+from domain.errors import Conflict, Corrupted, Malformed
+from domain.ids import EventId, ProjectId, ResourceId
+from domain.ports import ALL, Appended, Selection
+from events.envelope import Proposed, Recorded, checksum_of, encode
+from infra.embedded.database import Database, translated
+from infra.embedded.rows import id_of, key_of
+from infra.embedded.watch import Watch
+
+# An output's id is unique within its subject, which keeps that index local: ids are random, and an index over all of
+# them would touch a page of its own for nearly every event. What people cause is looked up by id alone.
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS events (
+    position INTEGER PRIMARY KEY, sequence INTEGER NOT NULL, id BLOB NOT NULL, project BLOB NOT NULL,
+    subject BLOB NOT NULL, type TEXT NOT NULL, version INTEGER NOT NULL, time_us INTEGER NOT NULL,
+    source TEXT NOT NULL, actor TEXT NOT NULL, correlation TEXT NOT NULL, causation BLOB,
+    duration_ms INTEGER, data BLOB NOT NULL, checksum INTEGER NOT NULL);
+CREATE UNIQUE INDEX IF NOT EXISTS events_by_subject ON events (subject, id);
+CREATE INDEX IF NOT EXISTS events_by_project ON events (project);
+CREATE UNIQUE INDEX IF NOT EXISTS events_caused_by_people ON events (id) WHERE causation IS NULL;
+"""
+INSERT = "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+COLUMNS = (
+    "position, sequence, id, project, subject, type, version, time_us, source, actor, correlation, causation,"
+    " duration_ms, data, checksum"
+)
+GROUP_EVENTS = 20_000
+Row = tuple[int, int, bytes, bytes, bytes, str, int, int, str, str, str, bytes | None, int | None, bytes, int]
+
+
+@dataclass(eq=False, slots=True)
+class _Request:
+    events: Sequence[Proposed]
+    payloads: list[bytes]
+    expected: Mapping[ResourceId, int]
+    turn: threading.Event = field(default_factory=threading.Event)
+    answer: Appended | None = None
+    error: BaseException | None = None
+
+
+class SqliteLog:
+    """`EventLog` in one SQLite file."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._queue: deque[_Request] = deque()
+        self._queue_lock = threading.Lock()
+        with database.write() as connection:
+            connection.execute(SCHEMA)
+        self._watch = Watch(database, self.head)
+
+    # Writing
+
+    def append(self, events: Sequence[Proposed], *, expected: Mapping[ResourceId, int] | None = None) -> Appended:
+        """See `EventLog.append`. Whoever stands first in the queue commits for those behind, then wakes the next."""
+        if not events:
+            raise Malformed("an append needs at least one event", field="events")
+        if any(event.project != events[0].project for event in events):
+            raise Malformed("the events of one append belong to one project", field="project")
+        request = _Request(events, [encode(event.data) for event in events], expected or {})
+        with self._queue_lock:
+            self._queue.append(request)
+            leads = self._queue[0] is request
+        if not leads:
+            request.turn.wait()
+        if request.answer is None and request.error is None:
+            self._lead()
+        if request.error is not None:
+            raise request.error
+        assert request.answer is not None  # noqa: S101  # a group's leader answers every request in it
+        return request.answer
+
+    def _lead(self) -> None:
+        with self._queue_lock:
+            group = self._group()
+        self._commit(group)
+        with self._queue_lock:
+            for _ in group:
+                self._queue.popleft()
+            following = self._queue[0] if self._queue else None
+        for request in (*group, following):
+            if request is not None:
+                request.turn.set()
+        self._watch.nudge()
+
+    def _group(self) -> list[_Request]:
+        group: list[_Request] = []
+        size = 0
+        for request in self._queue:
+            size += len(request.events)
+            if group and size > GROUP_EVENTS:
+                break
+            group.append(request)
+        return group
+
+    def _commit(self, group: list[_Request]) -> None:
+        try:
+            self._write_group(group, probe=False)
+        except apsw.ConstraintError:
+            self._retry(group)
+        except BaseException as error:  # told to every caller in the group, none of whose events was written
+            for request in group:
+                request.error = error
+
+    def _retry(self, group: list[_Request]) -> None:
+        try:
+            self._write_group(group, probe=True)
+        except apsw.ConstraintError as error:
+            if len(group) > 1:
+                for request in group:
+                    self._retry([request])
+                return
+            group[0].error = Malformed("an event's id is in use for an event about something else", field="id")
+            group[0].error.__cause__ = error
+        except BaseException as error:  # as in _commit
+            for request in group:
+                request.error = error
+
+    def _write_group(self, group: list[_Request], *, probe: bool) -> None:
+        """Write a group in one transaction; with `probe`, events that are there already are answered, not written."""
+        answers: list[tuple[_Request, Appended | BaseException]] = []
+        with self._database.write() as connection:
+            numbering = _Numbering(connection)
+            for request in group:
+                try:
+                    answers.append((request, self._write(connection, request, numbering, probe=probe)))
+                except (Conflict, Malformed) as error:
+                    answers.append((request, error))
+        for request, answer in answers:
+            if isinstance(answer, Appended):
+                request.answer = answer
+            else:
+                request.error = answer
+
+    def _write(self, connection: apsw.Connection, request: _Request, numbering: _Numbering, *, probe: bool) -> Appended:
+        known = _known(connection, request.events) if probe or request.expected else {}
+        if len(known) < len({event.id for event in request.events}):
+            _check_expected(connection, request.expected)
+        position, sequence = numbering.next(request.events[0].project)
+        places: dict[EventId, tuple[int, int]] = known
+        rows: list[Row] = []
+        for event, payload in zip(request.events, request.payloads, strict=True):
+            if event.id not in places:
+                rows.append(_row(position, sequence, event, payload))
+                places[event.id] = (position, sequence)
+                position += 1
+                sequence += 1
+        connection.executemany(INSERT, rows)
+        numbering.taken(request.events[0].project, position, sequence)
+        found = [places[event.id] for event in request.events]
+        return Appended(
+            request.events[0].project, tuple(place[0] for place in found), tuple(place[1] for place in found), len(rows)
+        )
+
+    # Reading
+
+    def read(
+        self, after: int, *, limit: int = 1000, upto: int | None = None, selection: Selection = ALL
+    ) -> list[Recorded]:
+        """See `EventLog.read`."""
+        where, values = _where(selection)
+        if upto is not None:
+            where += " AND position <= ?"
+            values.append(upto)
+        table = f"events INDEXED BY {index}" if (index := _index(selection)) else "events NOT INDEXED"
+        query = f"SELECT {COLUMNS} FROM {table} WHERE position > ?{where} ORDER BY position LIMIT ?"  # noqa: S608
+        with translated(self._database.path):
+            rows = self._database.reader().execute(query, [after, *values, limit])
+            events = list(_decoded(rows))
+        if selection == ALL:
+            _check_contiguous(after, events)
+        return events
+
+    def about(self, subject: ResourceId, *, after: int = 0) -> list[Recorded]:
+        """See `EventLog.about`."""
+        query = f"SELECT {COLUMNS} FROM events WHERE subject = ? AND position > ? ORDER BY position"  # noqa: S608
+        with translated(self._database.path):
+            return list(_decoded(self._database.reader().execute(query, (key_of(subject), after))))
+
+    def at(self, positions: Sequence[int]) -> dict[int, Recorded]:
+        """See `EventLog.at`."""
+        query = f"SELECT {COLUMNS} FROM events WHERE position = ?"  # noqa: S608
+        reader = self._database.reader()
+        with translated(self._database.path):
+            rows = (row for position in positions for row in reader.execute(query, (position,)))
+            return {event.position: event for event in _decoded(rows)}
+
+    def caused_by_people(self, ids: Iterable[EventId]) -> dict[EventId, int]:
+        """See `EventLog.caused_by_people`."""
+        query = "SELECT position FROM events WHERE id = ? AND causation IS NULL"
+        with translated(self._database.path):
+            return _positions(self._database.reader(), query, ((id, (key_of(id),)) for id in ids))
+
+    def among(self, subject: ResourceId, ids: Iterable[EventId]) -> dict[EventId, int]:
+        """See `EventLog.among`."""
+        query = "SELECT position FROM events WHERE subject = ? AND id = ?"
+        about = key_of(subject)
+        with translated(self._database.path):
+            return _positions(self._database.reader(), query, ((id, (about, key_of(id))) for id in ids))
+
+    def head(self) -> int:
+        """See `EventLog.head`."""
+        with translated(self._database.path):
+            return int(self._database.reader().execute("SELECT coalesce(max(position), 0) FROM events").get)
+
+    def wait(self, after: int, timeout_s: float) -> int:
+        """See `EventLog.wait`."""
+        return self._watch.wait(after, timeout_s)
+
+    def on_append(self, listener: Callable[[int], None]) -> Callable[[], None]:
+        """See `EventLog.on_append`."""
+        return self._watch.listen(listener)
+
+    def close(self) -> None:
+        """Stop watching the file."""
+        self._watch.close()
+
+
+class _Numbering:
+    """Gives positions and sequences within one transaction."""
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        self._connection = connection
+        self._position = int(connection.execute("SELECT coalesce(max(position), 0) + 1 FROM events").get)
+        self._sequences: dict[ProjectId, int] = {}
+
+    def next(self, project: ProjectId) -> tuple[int, int]:
+        if project not in self._sequences:
+            query = "SELECT sequence FROM events WHERE project = ? ORDER BY position DESC LIMIT 1"
+            self._sequences[project] = int(self._connection.execute(query, (key_of(project),)).get or 0) + 1
+        return self._position, self._sequences[project]
+
+    def taken(self, project: ProjectId, position: int, sequence: int) -> None:
+        self._position, self._sequences[project] = position, sequence
+
+
+def _known(connection: apsw.Connection, events: Sequence[Proposed]) -> dict[EventId, tuple[int, int]]:
+    query = "SELECT position, sequence FROM events WHERE subject = ? AND id = ?"
+    found: dict[EventId, tuple[int, int]] = {}
+    for event in events:
+        for position, sequence in connection.execute(query, (key_of(event.data.subject), key_of(event.id))):
+            found[event.id] = (position, sequence)
+    return found
+
+
+def _check_expected(connection: apsw.Connection, expected: Mapping[ResourceId, int]) -> None:
+    for subject, version in expected.items():
+        query = "SELECT coalesce(max(sequence), 0) FROM events WHERE subject = ?"
+        current = int(connection.execute(query, (key_of(subject),)).get)
+        if current != version:
+            raise Conflict(
+                f"{subject} is at {current}, the decision was made at {version}; decide anew",
+                current=current,
+                id=subject,
+            )
+
+
+def _row(position: int, sequence: int, event: Proposed, payload: bytes) -> Row:
+    data = event.data
+    fields = (
+        position,
+        sequence,
+        key_of(event.id),
+        key_of(event.project),
+        key_of(data.subject),
+        data.TYPE,
+        data.VERSION,
+        event.time_us,
+        event.source,
+        event.actor,
+        event.correlation,
+        key_of(event.causation) if event.causation else None,
+        event.duration_ms,
+        payload,
+    )
+    return (*fields, checksum_of(*fields))
+
+
+def _decoded(rows: Iterable[tuple[object, ...]]) -> Iterator[Recorded]:
+    for row in rows:
+        position, sequence, id, project, subject, *middle, causation, duration_ms, raw, checksum = row
+        if checksum_of(*row[:-1]) != checksum:
+            raise Corrupted(
+                f"the event at position {position} does not match its checksum; restore a backup of the file",
+                position=position,
+            )
+        yield Recorded(
+            position,  # type: ignore[arg-type]  # columns are typed by the schema
+            sequence,  # type: ignore[arg-type]
+            id_of(id),  # type: ignore[arg-type]
+            id_of(project),  # type: ignore[arg-type]
+            id_of(subject),  # type: ignore[arg-type]
+            *middle,  # type: ignore[arg-type]
+            id_of(causation) if causation else None,  # type: ignore[arg-type]
+            duration_ms,  # type: ignore[arg-type]
+            raw,  # type: ignore[arg-type]
+        )
+
+
+def _check_contiguous(after: int, events: list[Recorded]) -> None:
+    for expected, event in enumerate(events, after + 1):
+        if event.position != expected:
+            raise Corrupted(
+                f"the event at position {expected} is missing; restore a backup of the file", position=expected
+            )
+
+
+def _positions(
+    reader: apsw.Connection, query: str, wanted: Iterable[tuple[EventId, tuple[bytes, ...]]]
+) -> dict[EventId, int]:
+    found: dict[EventId, int] = {}
+    for id, values in wanted:
+        position = reader.execute(query, values).get
+        if position is not None:
+            found[id] = int(position)
+    return found
+
+
+def _where(selection: Selection) -> tuple[str, list[object]]:
+    where, values = "", list[object]()
+    if selection.types:
+        where += f" AND type IN ({', '.join('?' * len(selection.types))})"
+        values += selection.types
+    for column, id in (("subject", selection.subject), ("project", selection.project)):
+        if id:
+            where += f" AND {column} = ?"
+            values.append(key_of(id))
+    if selection.correlation:
+        where += " AND correlation = ?"
+        values.append(selection.correlation)
+    return where, values
+
+
+def _index(selection: Selection) -> str | None:
+    if selection.subject:
+        return "events_by_subject"
+    return "events_by_project" if selection.project else None
