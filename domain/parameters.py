@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -50,8 +49,9 @@ class Parameter:
         if self.choices:
             if isinstance(given, str) and given in self.choices:
                 return given
-        elif isinstance(given, int | float) and not isinstance(given, bool) and self._within(given):
-            return float(given)
+        elif isinstance(given, int | float) and not isinstance(given, bool):
+            if self.minimum is not None and self.maximum is not None and self.minimum <= given <= self.maximum:
+                return float(given)
         raise Malformed(f"{self.name} must be {self.range}, not {given!r}", field=self.name)
 
     def at(self, way: float) -> float:
@@ -59,10 +59,6 @@ class Parameter:
         if self.minimum is None or self.maximum is None:
             raise Malformed(f"{self.name} is a choice, not a range", field=self.name)
         return self.minimum + (self.maximum - self.minimum) * min(max(way, 0.0), 1.0) ** self.skew
-
-    def _within(self, given: float) -> bool:
-        assert self.minimum is not None and self.maximum is not None  # noqa: S101  # checked when it was declared
-        return math.isfinite(given) and self.minimum <= given <= self.maximum
 
 
 def validate(declared: Iterable[Parameter], given: Mapping[str, JsonValue]) -> Metadata:

@@ -116,6 +116,11 @@ class Recorded:
         parts = self.source.split("/")
         return parts[2] if len(parts) == 4 and parts[1] == "processors" else None
 
+    @property
+    def answering(self) -> str | None:
+        """The processor whose answer to its cause this is; None for the further events of one answer."""
+        return None if "#" in self.source else self.processor
+
     def __repr__(self) -> str:
         return f"<{self.type} at {self.position}, {self.subject}>"
 
@@ -130,9 +135,9 @@ def to_microseconds(time: datetime) -> int:
     return (time - EPOCH) // timedelta(microseconds=1)
 
 
-def processor_source(name: str, version: str) -> str:
-    """The CloudEvents source of a processor's outputs."""
-    return f"/processors/{name}/{version}"
+def processor_source(name: str, version: str, index: int = 0) -> str:
+    """The CloudEvents source of a processor's outputs; `index` counts the events of one answer."""
+    return f"/processors/{name}/{version}#{index}" if index else f"/processors/{name}/{version}"
 
 
 def encode(event: Event) -> bytes:

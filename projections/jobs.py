@@ -36,7 +36,7 @@ def apply(rows: DocumentRows, events: list[Recorded]) -> None:
 
 
 def _after(job: dict, event: Recorded) -> dict:  # type: ignore[type-arg]  # JSON
-    processor = event.processor
+    processor = event.answering
     if event.type == ProcessingFailed.TYPE:
         job = {**job, "failed": job["failed"] + 1}
     elif event.type == RetryRequested.TYPE:

@@ -6,6 +6,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import apsw
 
@@ -173,7 +174,7 @@ class SqliteLog:
             where += " AND position <= ?"
             values.append(upto)
         table = f"events INDEXED BY {index}" if (index := _index(selection)) else "events NOT INDEXED"
-        query = f"SELECT {COLUMNS} FROM {table} WHERE position > ?{where} ORDER BY position LIMIT ?"  # noqa: S608
+        query = f"SELECT {COLUMNS} FROM {table} WHERE position > ?{where} ORDER BY position LIMIT ?"
         with translated(self._database.path):
             rows = self._database.reader().execute(query, [after, *values, limit])
             events = list(_decoded(rows))
@@ -183,13 +184,13 @@ class SqliteLog:
 
     def about(self, subject: ResourceId, *, after: int = 0) -> list[Recorded]:
         """See `EventLog.about`."""
-        query = f"SELECT {COLUMNS} FROM events WHERE subject = ? AND position > ? ORDER BY position"  # noqa: S608
+        query = f"SELECT {COLUMNS} FROM events WHERE subject = ? AND position > ? ORDER BY position"
         with translated(self._database.path):
             return list(_decoded(self._database.reader().execute(query, (key_of(subject), after))))
 
     def at(self, positions: Sequence[int]) -> dict[int, Recorded]:
         """See `EventLog.at`."""
-        query = f"SELECT {COLUMNS} FROM events WHERE position = ?"  # noqa: S608
+        query = f"SELECT {COLUMNS} FROM events WHERE position = ?"
         reader = self._database.reader()
         with translated(self._database.path):
             rows = (row for position in positions for row in reader.execute(query, (position,)))
@@ -286,7 +287,7 @@ def _row(position: int, sequence: int, event: Proposed, payload: bytes) -> Row:
     return (*fields, checksum_of(*fields))
 
 
-def _decoded(rows: Iterable[tuple[object, ...]]) -> Iterator[Recorded]:
+def _decoded(rows: Iterable[tuple[Any, ...]]) -> Iterator[Recorded]:  # Any: typed by the schema
     for row in rows:
         position, sequence, id, project, subject, *middle, causation, duration_ms, raw, checksum = row
         if checksum_of(*row[:-1]) != checksum:
@@ -294,17 +295,8 @@ def _decoded(rows: Iterable[tuple[object, ...]]) -> Iterator[Recorded]:
                 f"the event at position {position} does not match its checksum; restore a backup of the file",
                 position=position,
             )
-        yield Recorded(
-            position,  # type: ignore[arg-type]  # columns are typed by the schema
-            sequence,  # type: ignore[arg-type]
-            id_of(id),  # type: ignore[arg-type]
-            id_of(project),  # type: ignore[arg-type]
-            id_of(subject),  # type: ignore[arg-type]
-            *middle,  # type: ignore[arg-type]
-            id_of(causation) if causation else None,  # type: ignore[arg-type]
-            duration_ms,  # type: ignore[arg-type]
-            raw,  # type: ignore[arg-type]
-        )
+        envelope = (position, sequence, id_of(id), id_of(project), id_of(subject), *middle)
+        yield Recorded(*envelope, id_of(causation) if causation else None, duration_ms, raw)
 
 
 def _check_contiguous(after: int, events: list[Recorded]) -> None:

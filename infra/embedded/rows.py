@@ -1,6 +1,10 @@
-"""Ids as they lie in rows: 16 bytes, which halves the indexes."""
+"""Rows: how they are fetched, and how ids lie in them (16 bytes, which halves the indexes)."""
 
 from __future__ import annotations
+
+from typing import Any
+
+import apsw
 
 from domain.errors import Malformed
 from domain.ids import ResourceId
@@ -24,3 +28,13 @@ def id_of(key: bytes) -> ResourceId:
     """The id that lies in these 16 bytes."""
     text = key.hex()
     return ResourceId(f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}")
+
+
+def fetch(connection: apsw.Connection, query: str, values: tuple[Any, ...] | list[Any] = ()) -> list[tuple[Any, ...]]:
+    """All rows of a query. Any: the columns are typed by the schema, which mypy cannot read."""
+    return connection.execute(query, values).fetchall()
+
+
+def fetch_one(connection: apsw.Connection, query: str, values: tuple[Any, ...] = ()) -> Any:
+    """The only column of the only row, None where there is none. Any: as in `fetch`."""
+    return connection.execute(query, values).get

@@ -16,9 +16,9 @@ SLOWEST_BPM = 40.0
 FASTEST_BPM = 220.0
 USUAL_BPM = 120.0
 TIGHTNESS = 100.0
-_SPREAD_OCTAVES = 0.9
+_SPREAD_OCTAVES = 1.0
 _TEMPO_STEP = 1.002
-_MULTIPLES = (1, 2, 4, 8)
+_MULTIPLES = (1, 2, 3, 4, 8)
 _LEAST_CONFIDENCE = 0.15
 _LEAST_RISE_DB = 3.0
 _LEAST_BEATS = 4
@@ -60,7 +60,7 @@ def autocorrelation(values: np.ndarray, *, lags: int) -> np.ndarray:
 def tempo_strengths(correlation: np.ndarray, *, frame_rate_hz: float) -> tuple[np.ndarray, np.ndarray]:
     """Return tempi from 40 to 220 bpm and how well the onsets repeat at each, both of shape (tempi,).
 
-    The strength of a tempo is the mean autocorrelation at one, two, four and eight of its periods, 0 where two do not fit.
+    The strength of a tempo is the mean autocorrelation at one to four and at eight of its periods, 0 where two do not fit.
     """
     count = int(np.log(FASTEST_BPM / SLOWEST_BPM) / np.log(_TEMPO_STEP)) + 1
     tempi = SLOWEST_BPM * _TEMPO_STEP ** np.arange(count)

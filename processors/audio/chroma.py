@@ -7,25 +7,35 @@ from dataclasses import dataclass
 import numpy as np
 
 PITCH_CLASSES = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
+STEP_FRAMES = 8
 
 _LOWEST_HZ = 55.0
 _HIGHEST_HZ = 2000.0
-_AROUND_BINS = 8
-_LOBE_BINS = 2
-_PROMINENCE = 10.0
-_WITHIN_FRAME = 1e-2
+_LOWEST_PITCH = 32
+_PITCHES = 68
+_AROUND_BINS = 24
+_PROMINENCE = 3.0
+_WITHIN_STEP = 0.05
 _QUIETEST = 0.05
 """Magnitude of a sine at -80 dBFS under a Hann window of 2048."""
-_BLOCK_FRAMES = 512
+_OVERTONES = {12: 0.7, 19: 0.49, 24: 0.34, 28: 0.24, 31: 0.17}
+"""Semitones from a tone to its overtones, and what share of its magnitude each is expected to have."""
+_COMPRESSION = 0.7
 
 
 @dataclass(frozen=True, slots=True)
 class Tones:
-    """Spectral peaks, one a row: frame index, MIDI pitch with fraction (A440 = 69), magnitude."""
+    """Spectral peaks, one a row: index of the step, MIDI pitch with fraction (A440 = 69), magnitude."""
 
-    frame: np.ndarray
+    step: np.ndarray
     pitch: np.ndarray
     magnitude: np.ndarray
+
+
+def step_means(frames: np.ndarray) -> np.ndarray:
+    """Return the mean of every 8 frames, in which noise evens out and tones stay, shape (ceil(frames / 8), n)."""
+    starts = np.arange(0, len(frames), STEP_FRAMES)
+    return np.add.reduceat(frames, starts, axis=0) / np.diff(starts, append=len(frames))[:, None].astype(np.float32)
 
 
 def find_tones(spectrogram: np.ndarray, *, bin_hz: float) -> Tones:
@@ -34,34 +44,29 @@ def find_tones(spectrogram: np.ndarray, *, bin_hz: float) -> Tones:
     spectrogram: magnitudes, shape (frames, bins).
     Source: Smith & Serra 1987 (parabola through log magnitudes); Gómez 2006 (peaks for pitch classes).
     """
-    parts = [
-        _tones_of(spectrogram[start : start + _BLOCK_FRAMES], start, bin_hz)
-        for start in range(0, len(spectrogram), _BLOCK_FRAMES)
-    ]
-    frame, bins, magnitude = (np.concatenate(columns) for columns in zip(*parts, strict=True))
-    return Tones(frame, 69 + 12 * np.log2(bins * bin_hz / 440.0), magnitude)
-
-
-def _tones_of(block: np.ndarray, first_frame: int, bin_hz: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     low, high = int(_LOWEST_HZ / bin_hz), int(_HIGHEST_HZ / bin_hz)
-    band = block[:, : high + _AROUND_BINS + 2]
-    sums = np.cumsum(np.pad(band * band, ((0, 0), (_AROUND_BINS + 1, 0))), axis=1, dtype=np.float64)
+    band = step_means(spectrogram[:, : high + _AROUND_BINS])
     at = np.arange(low, high + 1)
-
-    def power_within(reach: int) -> np.ndarray:
-        shifted = at + _AROUND_BINS + 1
-        return sums[:, shifted + reach] - sums[:, shifted - reach - 1]
-
-    around = power_within(_AROUND_BINS) - power_within(_LOBE_BINS)
     peak = band[:, at]
-    limit = np.maximum(_QUIETEST, _WITHIN_FRAME * peak.max(axis=1, keepdims=True))
+    limit = np.maximum(_QUIETEST, _WITHIN_STEP * peak.max(axis=1, keepdims=True))
     found = (peak > band[:, at - 1]) & (peak >= band[:, at + 1]) & (peak > limit)
-    found &= peak * peak > _PROMINENCE / (2 * (_AROUND_BINS - _LOBE_BINS)) * around
-    frame, column = np.nonzero(found)
-    left, centre, right = (np.log(np.maximum(band[frame, at[column] + shift], 1e-9)) for shift in (-1, 0, 1))
-    offset = 0.5 * (left - right) / np.minimum(left - 2 * centre + right, -1e-6)
-    height = np.exp(centre - 0.25 * (left - right) * offset)
-    return frame + first_frame, at[column] + np.clip(offset, -0.5, 0.5), height
+    found &= peak > _PROMINENCE * _floor(band)[:, at]
+    step, column = np.nonzero(found)
+    left, centre, right = (np.log(np.maximum(band[step, at[column] + shift], 1e-9)) for shift in (-1, 0, 1))
+    offset = np.clip(0.5 * (left - right) / np.minimum(left - 2 * centre + right, -1e-6), -0.5, 0.5)
+    frequency = (at[column] + offset).astype(np.float64) * bin_hz
+    return Tones(step, 69 + 12 * np.log2(frequency / 440), np.exp(centre - 0.25 * (left - right) * offset))
+
+
+def _floor(band: np.ndarray) -> np.ndarray:
+    """Return the median over each stretch of 24 bins, joined by straight lines, shape of `band`."""
+    stretches = band.shape[1] // _AROUND_BINS
+    medians = np.median(band[:, : stretches * _AROUND_BINS].reshape(len(band), stretches, _AROUND_BINS), axis=2)
+    place = np.clip(np.arange(band.shape[1]) / _AROUND_BINS - 0.5, 0, stretches - 1)
+    first = np.minimum(place.astype(np.int64), stretches - 2)
+    share = (place - first).astype(np.float32)
+    joined: np.ndarray = medians[:, first] * (1 - share) + medians[:, first + 1] * share
+    return joined
 
 
 def tuning_semitones(tones: Tones) -> float:
@@ -72,13 +77,29 @@ def tuning_semitones(tones: Tones) -> float:
     return float(np.angle(turn) / (2 * np.pi))
 
 
-def chromagram(tones: Tones, *, frames: int) -> np.ndarray:
-    """Return the strength of the twelve pitch classes from C a frame, shape (frames, 12), float32.
+def pitchgram(tones: Tones, *, steps: int) -> np.ndarray:
+    """Return the magnitude of each semitone from MIDI 32, without what overtones explain, shape (steps, 68).
 
-    A tone counts by the square root of its magnitude, and the less the farther it is from a semitone.
+    A tone counts the less the farther it is from a semitone of the file's own tuning.
     """
     pitch = tones.pitch - tuning_semitones(tones)
     nearest = np.rint(pitch)
-    weight = np.sqrt(tones.magnitude) * np.cos(np.pi * (pitch - nearest)) ** 2
-    cell = tones.frame * 12 + nearest.astype(np.int64) % 12
-    return np.bincount(cell, weights=weight, minlength=frames * 12).reshape(frames, 12).astype(np.float32)
+    cell = tones.step * _PITCHES + np.clip(nearest.astype(np.int64) - _LOWEST_PITCH, 0, _PITCHES - 1)
+    weight = tones.magnitude * np.cos(np.pi * (pitch - nearest)) ** 2
+    grid = np.bincount(cell, weights=weight, minlength=steps * _PITCHES)
+    grid = grid.astype(np.float64).reshape(steps, _PITCHES)
+    sounding = grid.copy()
+    for semitone in range(_PITCHES):
+        for interval, share in _OVERTONES.items():
+            if semitone + interval < _PITCHES:
+                grid[:, semitone + interval] -= share * np.maximum(0, grid[:, semitone])
+    return np.minimum(sounding, np.maximum(0, grid))
+
+
+def chromagram(tones: Tones, *, steps: int) -> np.ndarray:
+    """Return the strength of the twelve pitch classes from C a step, shape (steps, 12), float32; zeros if toneless."""
+    strengths = pitchgram(tones, steps=steps) ** _COMPRESSION
+    folded = np.zeros((steps, 12), np.float32)
+    for semitone in range(_PITCHES):
+        folded[:, (semitone + _LOWEST_PITCH) % 12] += strengths[:, semitone]
+    return folded

@@ -119,5 +119,8 @@ class Signal:
 
     @cached_property
     def chroma(self) -> np.ndarray:
-        """Strength of the twelve pitch classes from C, in the file's own tuning, shape (frames, 12), float32."""
-        return chroma.chromagram(self.tones, frames=len(self.spectrogram))
+        """Strength of the twelve pitch classes from C, in the file's own tuning, shape (steps, 12), float32.
+
+        A step is 8 frames of the spectrogram; one without a tone is all zeros.
+        """
+        return chroma.chromagram(self.tones, steps=-(-len(self.spectrogram) // chroma.STEP_FRAMES))

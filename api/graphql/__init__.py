@@ -1,0 +1,1 @@
+"""GraphQL: one module a subject; `schema` puts them together, `engine` runs them."""

@@ -1,0 +1,112 @@
+"""The embeddings in sqlite-vec: exact search by cosine, within a project or over all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import apsw
+
+from domain.errors import LimitExceeded, NotFound
+from domain.ids import ResourceId
+from domain.values import unpack_bytes
+from domain.views import At, Hit
+from infra.embedded.generation import Snapshot
+from infra.embedded.rows import fetch, id_of, key_of
+
+DIMENSIONS = 128
+MOST = 4096
+CHUNK = 128  # every project takes whole chunks: small ones for many small projects
+
+# vec0 finds the rows of a partition (a project in one space) without looking at the others.
+SCHEMA = f"""
+CREATE TABLE {{t}}_of (
+    key INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, project BLOB NOT NULL, space TEXT NOT NULL,
+    position INTEGER NOT NULL);
+CREATE VIRTUAL TABLE {{t}}_index USING vec0(
+    key INTEGER PRIMARY KEY, project TEXT PARTITION KEY, space TEXT,
+    embedding FLOAT[{DIMENSIONS}] DISTANCE_METRIC=cosine, chunk_size={CHUNK});
+"""
+TABLES = ("index", "of")
+
+
+class SqliteVectorRows:
+    """`VectorRows` for one page."""
+
+    def __init__(self, connection: apsw.Connection, table: str) -> None:
+        self._connection = connection
+        self._table = table
+        self._rows: dict[str, tuple[str, str, bytes, int]] = {}
+
+    def vector(self, id: str, *, project: str, space: str, packed: str, at: At) -> None:
+        """See `VectorRows.vector`. Raises: LimitExceeded, for a vector of another length than the index has."""
+        raw = unpack_bytes(packed)
+        if len(raw) != 4 * DIMENSIONS:
+            raise LimitExceeded(f"the embedding of {id} has {len(raw) // 4} dimensions; the index has {DIMENSIONS}")
+        self._rows[id] = (project, space, raw, at.position)
+
+    def flush(self) -> None:
+        """Write what was gathered, the newest of each resource."""
+        table, connection = self._table, self._connection
+        for id, (project, space, raw, position) in self._rows.items():
+            blob = key_of(id)
+            found = fetch(connection, f"SELECT key, position FROM {table}_of WHERE id = ?", (blob,))
+            if found and found[0][1] >= position:
+                continue
+            if found:
+                connection.execute(f"DELETE FROM {table}_index WHERE key = ?", (found[0][0],))
+                connection.execute(f"DELETE FROM {table}_of WHERE key = ?", (found[0][0],))
+            values = (blob, key_of(project), space, position)
+            connection.execute(
+                f"INSERT INTO {table}_of (id, project, space, position) VALUES (?, ?, ?, ?)",
+                values,
+            )
+            connection.execute(
+                f"INSERT INTO {table}_index (key, project, space, embedding) VALUES (?, ?, ?, ?)",
+                (connection.last_insert_rowid(), project, space, raw),
+            )
+        self._rows.clear()
+
+
+def content(connection: apsw.Connection, table: str) -> Iterator[tuple[str, str]]:
+    """Every row as (key, content), in order of key."""
+    query = f"""SELECT hex(o.id), hex(o.project), o.space, o.position, hex(i.embedding)
+                FROM {table}_of o JOIN {table}_index i ON i.key = o.key ORDER BY o.id"""
+    for key, *rest in connection.execute(query):
+        yield f"vector {key}", repr(rest)
+
+
+class SqliteVectors:
+    """`Vectors` over the live generation."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
+
+    def similar(self, id: str, *, first: int = 10, project: str | None = None) -> list[Hit]:
+        """See `Vectors.similar`."""
+        with self._snapshot() as (connection, table):
+            query = f"""SELECT o.space, i.embedding FROM {table}_of o JOIN {table}_index i ON i.key = o.key
+                        WHERE o.id = ?"""
+            row = connection.execute(query, (key_of(id),)).fetchone()
+            if row is None:
+                raise NotFound(f"{id} has no embedding yet; wait for its analysis", id=id)
+            hits = self._nearest(connection, table, row[1], row[0], first + 1, project)
+        return [hit for hit in hits if hit.id != id][:first]
+
+    def nearest(self, vector: bytes, *, space: str, first: int = 10, project: str | None = None) -> list[Hit]:
+        """See `Vectors.nearest`."""
+        with self._snapshot() as (connection, table):
+            return self._nearest(connection, table, vector, space, first, project)
+
+    def _nearest(
+        self, connection: apsw.Connection, table: str, vector: bytes, space: str, first: int, project: str | None
+    ) -> list[Hit]:
+        if first > MOST:
+            raise LimitExceeded(f"at most {MOST} neighbours can be asked for, not {first}", limit=MOST)
+        within = " AND project = ?" if project else ""
+        query = f"""WITH near AS (
+                        SELECT key, distance FROM {table}_index
+                        WHERE embedding MATCH ? AND k = ? AND space = ?{within})
+                    SELECT o.id, near.distance FROM near JOIN {table}_of o ON o.key = near.key
+                    ORDER BY near.distance, o.id"""
+        values = (vector, first, space, *([project] if project else []))
+        return [Hit(ResourceId(id_of(id)), 1.0 - distance) for id, distance in connection.execute(query, values)]

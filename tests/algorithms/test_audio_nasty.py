@@ -1,0 +1,132 @@
+"""No sound, however odd, breaks an analysis or makes it invent something."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import pytest
+from audio_material import analyse, chord, clicks, noise, sine
+
+from domain.errors import Malformed
+from domain.values import unpack_floats
+from events.envelope import decode_as
+from processors.audio import PROCESSORS
+from processors.audio.beats import track_beats
+from processors.audio.chords import estimate_chords
+from processors.audio.embedding import compute_embedding
+from processors.audio.key import estimate_key
+from processors.audio.loudness import measure_loudness
+from processors.audio.signal import Signal
+
+MAKERS = {
+    "silence": lambda: (np.zeros((2, 44_100 * 3)), 44_100),
+    "one sample": lambda: (np.full((1, 1), 0.5), 44_100),
+    "one silent sample": lambda: (np.zeros((1, 1)), 192_000),
+    "DC": lambda: (np.full((1, 44_100 * 4), 0.5), 44_100),
+    "DC at 8 kHz": lambda: (np.full((1, 8000), -0.25), 8000),
+    "8 kHz mono": lambda: (sine(440, 2, rate_hz=8000), 8000),
+    "4 kHz mono": lambda: (sine(440, 2, rate_hz=4000), 4000),
+    "192 kHz": lambda: (noise(2, channels=2, rate_hz=192_000), 192_000),
+    "6 channels": lambda: (noise(3, channels=6), 48_000),
+    "0.05 s": lambda: (sine(440, 0.05, rate_hz=44_100), 44_100),
+    "0.05 s of noise": lambda: (noise(0.05), 44_100),
+    "noise": lambda: (noise(20, channels=2), 44_100),
+    "past full scale": lambda: (sine(440, 2, peak_dbfs=60), 48_000),
+    "below 16 bits": lambda: (sine(440, 2, peak_dbfs=-120), 48_000),
+    "smallest numbers": lambda: (np.full((1, 44_100), 1e-42), 44_100),
+    "channels that cancel": lambda: (np.concatenate([noise(3), -noise(3)]), 44_100),
+    "10 minutes": lambda: (np.tile(clicks(120, 10)[0], (1, 60)), 44_100),
+}
+NO_CHORDS = tuple(name for name in MAKERS if name.split()[-1] in {"silence", "sample", "DC", "noise", "numbers", "16"})
+NO_BEATS = (*NO_CHORDS, "DC at 8 kHz", "0.05 s", "8 kHz mono", "below 16 bits")
+
+
+@cache
+def heard(name: str) -> Signal:
+    """A nasty signal, made once."""
+    samples, rate_hz = MAKERS[name]()
+    return Signal(samples.astype(np.float32), rate_hz)
+
+
+@pytest.mark.parametrize("name", MAKERS)
+@pytest.mark.parametrize("processor", PROCESSORS, ids=lambda processor: processor.name)
+@pytest.mark.filterwarnings("error")
+def test_an_analysis_answers_for_any_sound(processor, name, blobs):
+    """Given any sound, when analysed, then there is an event of finite numbers that reads back as it was."""
+    found = analyse(processor, heard(name), blobs)
+    assert decode_as(type(found), found.VERSION, found.model_dump_json().encode(), where="test") == found
+
+
+@pytest.mark.parametrize("name", NO_CHORDS)
+def test_no_chord_or_key_is_invented(name):
+    """Given what has no pitch, when chords and key are estimated, then there are none."""
+    found = analyse(estimate_chords, heard(name))
+    assert [chord.label for chord in found.chords] == ["N"]
+    assert found.confidence == 0
+    assert analyse(estimate_key, heard(name)).tonic is None
+
+
+@pytest.mark.parametrize("name", NO_BEATS)
+def test_no_beat_is_invented(name):
+    """Given what has no beat, when tracked, then there is neither beat nor tempo."""
+    found = analyse(track_beats, heard(name))
+    assert (found.tempo_bpm, found.beats_s, found.confidence) == (None, (), 0)
+
+
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("duration_s", [0.5, 1, 2, 4, 8])
+def test_no_beat_or_chord_is_heard_in_any_noise(seed, duration_s):
+    """Given noise of any length, when analysed, then there is neither beat nor chord nor key."""
+    signal = Signal(noise(duration_s, seed=seed), 44_100)
+    assert analyse(track_beats, signal).beats_s == ()
+    assert {chord.label for chord in analyse(estimate_chords, signal).chords} == {"N"}
+    assert analyse(estimate_key, signal).tonic is None
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_chords_cover_the_file_without_gap(name):
+    """Given any sound, when chords are estimated, then each begins where the one before ends, from 0 to the end."""
+    chords = analyse(estimate_chords, heard(name)).chords
+    assert chords[0].start_s == 0
+    assert chords[-1].end_s == pytest.approx(heard(name).duration_s, abs=1e-6)
+    assert all(before.end_s == after.start_s for before, after in zip(chords[:-1], chords[1:], strict=True))
+    assert all(chord.start_s < chord.end_s for chord in chords)
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_an_embedding_has_unit_length(name):
+    """Given any sound, silence too, when embedded, then the vector has 128 dimensions and unit length."""
+    vector = unpack_floats(analyse(compute_embedding, heard(name)).vector)
+    assert vector.shape == (128,)
+    assert np.linalg.norm(vector) == pytest.approx(1, abs=1e-5)
+
+
+def test_silence_has_no_loudness():
+    """Given silence, when measured, then loudness and peak are null."""
+    found = analyse(measure_loudness, heard("silence"))
+    assert found.integrated_lufs is found.true_peak_dbtp is found.range_lu is found.max_momentary_lufs is None
+
+
+@pytest.mark.parametrize("processor", PROCESSORS, ids=lambda processor: processor.name)
+def test_the_same_sound_gives_the_same_bytes(processor, blobs):
+    """Given one sound decoded twice, when analysed, then events and blobs are equal byte by byte."""
+    samples = (chord([48, 52, 55], 2) + clicks(120, 2)[0]).astype(np.float32)
+    events = {analyse(processor, Signal(samples.copy(), 44_100), blobs).model_dump_json() for _ in range(2)}
+    assert len(events) == 1
+    assert len(blobs.contents) <= 1
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_samples_that_are_not_numbers_are_refused(bad):
+    """Given NaN or infinity among the samples, when a signal is made, then it is malformed."""
+    samples = np.zeros((2, 100), np.float32)
+    samples[1, 50] = bad
+    with pytest.raises(Malformed):
+        Signal(samples, 44_100)
+
+
+def test_a_signal_without_samples_is_refused():
+    """Given no samples, when a signal is made, then it is malformed."""
+    with pytest.raises(Malformed):
+        Signal(np.zeros((2, 0), np.float32), 44_100)
