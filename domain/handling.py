@@ -91,7 +91,7 @@ class _Past(dict[str, Resource | None]):
 
 def _repeated(log: EventLog, command_id: str) -> Done | None:
     first = EventId(ids.derived("command", command_id, 0))
-    position = log.caused_by_people([first]).get(first)
+    position = log.places([first]).get(first)
     if position is None:
         return None
     event = log.at([position])[position]

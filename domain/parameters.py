@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -49,16 +50,23 @@ class Parameter:
         if self.choices:
             if isinstance(given, str) and given in self.choices:
                 return given
-        elif isinstance(given, int | float) and not isinstance(given, bool):
-            if self.minimum is not None and self.maximum is not None and self.minimum <= given <= self.maximum:
-                return float(given)
+        elif isinstance(given, int | float) and not isinstance(given, bool) and self._low <= given <= self._high:
+            return float(given)
         raise Malformed(f"{self.name} must be {self.range}, not {given!r}", field=self.name)
 
     def at(self, way: float) -> float:
         """The value at `way`, 0 to 1, along a control. Raises: Malformed, for a parameter of choices."""
-        if self.minimum is None or self.maximum is None:
+        if self.choices:
             raise Malformed(f"{self.name} is a choice, not a range", field=self.name)
-        return self.minimum + (self.maximum - self.minimum) * min(max(way, 0.0), 1.0) ** self.skew
+        return self._low + (self._high - self._low) * math.pow(min(max(way, 0.0), 1.0), self.skew)
+
+    @property
+    def _low(self) -> float:
+        return math.inf if self.minimum is None else self.minimum
+
+    @property
+    def _high(self) -> float:
+        return -math.inf if self.maximum is None else self.maximum
 
 
 def validate(declared: Iterable[Parameter], given: Mapping[str, JsonValue]) -> Metadata:

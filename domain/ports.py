@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
@@ -80,11 +81,8 @@ class EventLog(Protocol):
     def at(self, positions: Sequence[int]) -> dict[int, Recorded]:
         """Return the events at these positions."""
 
-    def caused_by_people(self, ids: Iterable[EventId]) -> dict[EventId, int]:
-        """Return the positions of those ids that are in the log, of events without a cause in it."""
-
-    def among(self, subject: ResourceId, ids: Iterable[EventId]) -> dict[EventId, int]:
-        """Return the positions of those ids that are in the log, of events about one resource."""
+    def places(self, ids: Iterable[EventId], *, subject: ResourceId | None = None) -> dict[EventId, int]:
+        """Return the positions of those ids that are in the log; a finding is only found within its subject."""
 
     def head(self) -> int:
         """The position of the last event, 0 in an empty log."""
@@ -94,6 +92,21 @@ class EventLog(Protocol):
 
     def on_append(self, listener: Callable[[int], None]) -> Callable[[], None]:
         """Call `listener(head)` soon after every append, from any process; returns a function that stops it."""
+
+
+class Staged(Protocol):
+    """A copy that is not a blob yet, and vanishes unless it is kept."""
+
+    @property
+    def path(self) -> Path:
+        """Where the copy lies."""
+
+    @property
+    def sha256(self) -> str:
+        """The name it would have."""
+
+    def keep(self, media_type: str) -> Blob:
+        """Make it a blob, durably."""
 
 
 class Blobs(Protocol):
@@ -110,6 +123,9 @@ class Blobs(Protocol):
 
     def put_file(self, path: Path, media_type: str) -> Blob:
         """Store a copy of a file."""
+
+    def staged(self, path: Path) -> AbstractContextManager[Staged]:
+        """Copy a file to look at before it is kept. Raises: NotFound, Forbidden, Unavailable."""
 
     def open(self, sha256: str) -> BinaryIO:
         """Open for reading. Raises: NotFound."""

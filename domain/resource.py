@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from domain.ids import ProjectId, ResourceId
@@ -19,7 +19,8 @@ class Resource:
 
     version: the sequence of the last event that changed it; head: of the last event about it.
     findings: analysis kind -> (event id, event), the newest of each; places: (container, file name) of every import;
-    failures: event id -> what processors gave up on.
+    failures: event id -> what processors gave up on
+    and nobody has asked to try again.
     """
 
     id: ResourceId
@@ -31,13 +32,13 @@ class Resource:
     container: ResourceId | None = None
     variant: str = ""
     tags: frozenset[str] = frozenset()
-    metadata: Mapping[str, Any] = {}  # Any: JSON
+    metadata: Mapping[str, Any] = field(default_factory=dict)  # Any: JSON
     archived: bool = False
     duration_s: float | None = None
     previous: ResourceId | None = None
-    findings: Mapping[str, tuple[str, Event]] = {}
+    findings: Mapping[str, tuple[str, Event]] = field(default_factory=dict)
     places: frozenset[tuple[str, str]] = frozenset()
-    failures: Mapping[str, processing.ProcessingFailed] = {}
+    failures: Mapping[str, processing.ProcessingFailed] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,8 @@ def evolve(state: Resource | None, happened: Happened) -> Resource | None:
         return replace(state, findings={**state.findings, event.KIND: (happened.id, event)})
     if isinstance(event, processing.ProcessingFailed):
         return replace(state, failures={**state.failures, happened.id: event})
+    if isinstance(event, processing.RetryRequested):
+        return replace(state, failures={id: kept for id, kept in state.failures.items() if id != event.failure_id})
     changed = _changed(state, event)
     return replace(changed, version=sequence) if changed is not state else state
 

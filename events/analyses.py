@@ -20,6 +20,7 @@ class Analysis(Event):
     """
 
     SUBJECT: ClassVar[str] = "asset_id"
+    FINDING: ClassVar[bool] = True
     KIND: ClassVar[str] = ""
     FACTS: ClassVar[tuple[str, ...]] = ()
     SERIES: ClassVar[dict[str, str]] = {}

@@ -16,12 +16,14 @@ class Event(Value):
 
     TYPE is the CloudEvents type; a class without one is a base that groups events and is never written.
     SUBJECT names the field that holds the resource it is about.
+    FINDING says that it is about the same resource as its cause; most events are, and the log makes use of it.
     UPCASTERS[n] turns the JSON of version n into that of version n + 1.
     """
 
     TYPE: ClassVar[str] = ""
     VERSION: ClassVar[int] = 1
     SUBJECT: ClassVar[str] = "resource_id"
+    FINDING: ClassVar[bool] = False
     UPCASTERS: ClassVar[Mapping[int, Upcaster]] = {}
 
     @property

@@ -12,6 +12,7 @@ class ProcessingFailed(Event):
     """A processor gave up on an event: a dead letter until it is retried with success."""
 
     TYPE: ClassVar[str] = "disco.processing.failed"
+    FINDING: ClassVar[bool] = True
     cause_id: Uuid
     resource_id: Uuid
     processor: str

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cache
+from typing import Any, get_type_hints
 
 from events.base import Event
 
@@ -32,3 +34,20 @@ def processor(version: str) -> Callable[[Callable[..., Event | Iterable[Event]]]
         return Processor(handle.__name__, version, handle)
 
     return declare
+
+
+@cache
+def consumes(processor: Processor) -> type[Event]:
+    """The event, or base of events, that a handler consumes."""
+    kind = next(iter(get_type_hints(processor.handle).values()), None)
+    if not (isinstance(kind, type) and issubclass(kind, Event)):
+        raise TypeError(f"the first parameter of {processor.name} must be annotated with an event, not {kind!r}")
+    return kind
+
+
+@cache
+def wants(processor: Processor) -> tuple[Any, ...]:  # Any: types, or the alias Report
+    """What a handler wants besides its event, in order."""
+    hints = get_type_hints(processor.handle)
+    hints.pop("return", None)
+    return tuple(hints.values())[1:]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, TypeVar, cast
 
 import strawberry
 from strawberry.dataloader import DataLoader
@@ -18,7 +18,7 @@ from domain.access import Actor
 from domain.errors import DiscoError, NotFound
 from domain.ports import Token
 from domain.service import Service
-from domain.views import AsOf, Direction, Node, Relation
+from domain.views import NOW, AsOf, Direction, Node, Relation
 from events.envelope import Recorded
 
 if TYPE_CHECKING:
@@ -79,10 +79,16 @@ class Context:
 
     async def resource(self, id: str) -> Resource:
         """A resource as it is now. Raises: NotFound."""
-        from api.graphql.resources import load_resources
+        return await self.resource_at(id, NOW)
 
-        found = await self._loader("resource", lambda ids: load_resources(self.service, ids)).load(id)  # type: ignore[arg-type]  # ids are text
-        return found  # type: ignore[no-any-return]  # loaders are untyped here
+    async def resource_at(self, id: str, moment: AsOf) -> Resource:
+        """A resource as it was at a moment. Raises: NotFound."""
+        from api.graphql.resources import load_resources  # resources need the context's type
+
+        def load(ids: list[object]) -> Sequence[object]:
+            return load_resources(self.service, cast(list[str], ids), moment)
+
+        return cast("Resource", await self._loader(f"resource at {moment}", load).load(id))
 
     async def event_at(self, position: int) -> Recorded:
         """The event at a position. Raises: NotFound."""

@@ -11,7 +11,6 @@ from typing import Any
 import strawberry
 
 from api.access import check, declared
-from api.graphql.limits import LISTS
 
 Resolver = Callable[..., Any]  # Any: resolvers of every shape
 
@@ -50,8 +49,3 @@ def query(resolver: Resolver) -> Any:  # Any: strawberry's field, whatever it is
 
 mutation = subscription = query
 
-
-def lists(field: Any, usual: int) -> Any:  # Any: strawberry's field
-    """Say how many items a list without `first` usually holds, for what a query may cost."""
-    field.metadata = {**(field.metadata or {}), LISTS: usual}
-    return field

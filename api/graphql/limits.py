@@ -1,7 +1,7 @@
 """What a query may ask for, decided before any resolver runs.
 
 Cost: a field costs 1, what lies under a field costs as often as that field may list it. A field with `first` lists
-`first` (its default where left out); other lists say what they usually hold with `@lists(n)`, see `fields`.
+`first` (its default where left out); other lists say what they usually hold with `usually(n)`.
 Depth, aliases and cost count what fragments spread, each fragment looked at once however often it is spread.
 """
 
@@ -170,8 +170,9 @@ class _Costs:
     def _times(self, node: FieldNode, field: GraphQLField) -> int:
         if "first" in field.args:
             return self._first(node, field)
-        if field.extensions.get(LISTS) is not None:
-            return int(field.extensions[LISTS])
+        usual = _usual(field)
+        if usual is not None:
+            return usual
         return USUAL_LIST if node.selection_set and _is_list(field.type) else 1
 
     def _first(self, node: FieldNode, field: GraphQLField) -> int:
@@ -190,6 +191,17 @@ class _Costs:
                 what="page", limit=MOST_PER_PAGE, found=first,
             )  # fmt: skip
         return first
+
+
+def usually(items: int) -> dict[Any, Any]:  # Any: what strawberry asks of metadata
+    """Metadata of a list without `first`: how many items it usually holds."""
+    return {LISTS: items}
+
+
+def _usual(field: GraphQLField) -> int | None:
+    metadata = getattr(field.extensions.get("strawberry-definition"), "metadata", None) or {}
+    found: int | None = metadata.get(LISTS)
+    return found
 
 
 def _default(field: GraphQLField) -> int:

@@ -7,6 +7,7 @@ from typing import Generic, TypeVar
 
 import strawberry
 
+from api.graphql.limits import usually
 from api.graphql.scalars import Cursor
 
 T = TypeVar("T")
@@ -34,10 +35,10 @@ class Edge(Generic[T]):
 class Connection(Generic[T]):
     """A page of a list."""
 
-    edges: list[Edge[T]]
+    edges: list[Edge[T]] = strawberry.field(metadata=usually(1))
     page_info: PageInfo
 
-    @strawberry.field(description="The items without their cursors")
+    @strawberry.field(description="The items without their cursors", metadata=usually(1))
     def nodes(self) -> list[T]:
         """The items."""
         return [edge.node for edge in self.edges]

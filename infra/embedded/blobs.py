@@ -7,13 +7,30 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from domain.errors import LimitExceeded, NotFound, Unavailable
+from domain.errors import Forbidden, LimitExceeded, NotFound, Unavailable
 from domain.values import Blob
 
 CHUNK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class StagedFile:
+    """A copy that is not a blob yet, and vanishes unless it is kept."""
+
+    blobs: FolderBlobs
+    path: Path
+    sha256: str
+    size_bytes: int
+
+    def keep(self, media_type: str) -> Blob:
+        """Make it a blob."""
+        self.blobs.adopt(self.path, self.sha256)
+        return Blob(sha256=self.sha256, size_bytes=self.size_bytes, media_type=media_type)
 
 
 class FolderBlobs:
@@ -29,37 +46,64 @@ class FolderBlobs:
 
     def put_file(self, path: Path, media_type: str) -> Blob:
         """See `Blobs.put_file`."""
-        with path.open("rb") as file:
-            return self.put_stream(iter(lambda: file.read(CHUNK_BYTES), b""), media_type)
+        with self.staged(path) as staged:
+            return staged.keep(media_type)
 
     def put_stream(self, chunks: Iterable[bytes], media_type: str, *, limit_bytes: int | None = None) -> Blob:
         """See `Blobs.put_stream`."""
-        digest, size = hashlib.sha256(), 0
+        with self._staged(chunks, limit_bytes) as staged:
+            return staged.keep(media_type)
+
+    @contextmanager
+    def staged(self, path: Path) -> Iterator[StagedFile]:
+        """See `Blobs.staged`."""
         try:
-            with tempfile.NamedTemporaryFile(dir=self.root, prefix="incoming-", delete=False) as file:
-                incoming = Path(file.name)
-                try:
-                    for chunk in chunks:
-                        size += len(chunk)
-                        if limit_bytes is not None and size > limit_bytes:
-                            raise LimitExceeded(f"the upload is larger than {limit_bytes:,} bytes", limit=limit_bytes)
-                        digest.update(chunk)
+            with path.open("rb") as file, self._staged(iter(lambda: file.read(CHUNK_BYTES), b""), None) as staged:
+                yield staged
+        except FileNotFoundError as error:
+            raise NotFound(f"there is no file {path}", path=str(path)) from error
+        except (PermissionError, IsADirectoryError) as error:
+            raise Forbidden(f"{path} cannot be read: {error.strerror}", path=str(path)) from error
+
+    @contextmanager
+    def _staged(self, chunks: Iterable[bytes], limit_bytes: int | None) -> Iterator[StagedFile]:
+        digest, size = hashlib.sha256(), 0
+        with self._disk():
+            descriptor, name = tempfile.mkstemp(dir=self.root, prefix="incoming-")
+        incoming = Path(name)
+        try:
+            with open(descriptor, "wb") as file:
+                for chunk in chunks:
+                    size += len(chunk)
+                    if limit_bytes is not None and size > limit_bytes:
+                        raise LimitExceeded(f"the upload is larger than {limit_bytes:,} bytes", limit=limit_bytes)
+                    digest.update(chunk)
+                    with self._disk():
                         file.write(chunk)
-                    file.flush()
-                    os.fsync(file.fileno())
-                    self._adopt(incoming, digest.hexdigest())
-                finally:
-                    incoming.unlink(missing_ok=True)
+            yield StagedFile(self, incoming, digest.hexdigest(), size)
+        finally:
+            incoming.unlink(missing_ok=True)
+
+    @contextmanager
+    def _disk(self) -> Iterator[None]:
+        try:
+            yield
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise Unavailable(f"the disk that holds {self.root} is full; free some space and try again") from error
             raise Unavailable(f"{self.root} cannot be written: {error}") from error
-        return Blob(sha256=digest.hexdigest(), size_bytes=size, media_type=media_type)
+
+    def adopt(self, incoming: Path, sha256: str) -> None:
+        """Make a file that lies in the folder already the blob of this name, durably."""
+        with self._disk():
+            self._adopt(incoming, sha256)
 
     def _adopt(self, incoming: Path, sha256: str) -> None:
         final = self._file(sha256)
         if final.exists():
             return
+        with incoming.open("rb") as file:
+            os.fsync(file.fileno())
         if not final.parent.exists():
             final.parent.mkdir(exist_ok=True)
             _sync_folder(self.root)

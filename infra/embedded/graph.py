@@ -61,7 +61,7 @@ class SqliteGraphRows:
         self._table = table
         self._keys = keys
         self._next: int | None = None
-        self._ids: list[tuple[bytes, int]] = []
+        self._ids: list[tuple[int, bytes]] = []
         self._fresh: set[int] = set()
         self._nodes: list[tuple[object, ...]] = []
         self._edges: list[tuple[int, int, int, int, int, int, int]] = []
@@ -163,7 +163,7 @@ class SqliteGraphRows:
                 marks = ", ".join("?" * columns)
                 self._connection.executemany(
                     f"INSERT OR IGNORE INTO {self._table}_{name} VALUES ({marks})",
-                    rows,  # type: ignore[arg-type]  # tuples of what SQLite holds
+                    rows,
                 )
                 rows.clear()
         if len(self._keys) > CACHED_KEYS:

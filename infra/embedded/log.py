@@ -15,28 +15,28 @@ from domain.ids import EventId, ProjectId, ResourceId
 from domain.ports import ALL, Appended, Selection
 from events.envelope import Proposed, Recorded, checksum_of, encode
 from infra.embedded.database import Database, translated
-from infra.embedded.rows import id_of, key_of
+from infra.embedded.rows import fetch, fetch_one, id_of, key_of
 from infra.embedded.watch import Watch
 
-# An output's id is unique within its subject, which keeps that index local: ids are random, and an index over all of
-# them would touch a page of its own for nearly every event. What people cause is looked up by id alone.
+# Ids are random: an index over all of them would touch a page of its own for nearly every event. Findings, which are
+# most events and lie with their cause's subject, are therefore unique within their subject; the others by id alone.
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS events (
     position INTEGER PRIMARY KEY, sequence INTEGER NOT NULL, id BLOB NOT NULL, project BLOB NOT NULL,
     subject BLOB NOT NULL, type TEXT NOT NULL, version INTEGER NOT NULL, time_us INTEGER NOT NULL,
     source TEXT NOT NULL, actor TEXT NOT NULL, correlation TEXT NOT NULL, causation BLOB,
-    duration_ms INTEGER, data BLOB NOT NULL, checksum INTEGER NOT NULL);
+    duration_ms INTEGER, data BLOB NOT NULL, checksum INTEGER NOT NULL, finding INTEGER NOT NULL);
 CREATE UNIQUE INDEX IF NOT EXISTS events_by_subject ON events (subject, id);
 CREATE INDEX IF NOT EXISTS events_by_project ON events (project);
-CREATE UNIQUE INDEX IF NOT EXISTS events_caused_by_people ON events (id) WHERE causation IS NULL;
+CREATE UNIQUE INDEX IF NOT EXISTS events_by_id ON events (id) WHERE finding = 0;
 """
-INSERT = "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+INSERT = "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 COLUMNS = (
     "position, sequence, id, project, subject, type, version, time_us, source, actor, correlation, causation,"
     " duration_ms, data, checksum"
 )
 GROUP_EVENTS = 20_000
-Row = tuple[int, int, bytes, bytes, bytes, str, int, int, str, str, str, bytes | None, int | None, bytes, int]
+Row = tuple[int, int, bytes, bytes, bytes, str, int, int, str, str, str, bytes | None, int | None, bytes, int, int]
 
 
 @dataclass(eq=False, slots=True)
@@ -196,18 +196,16 @@ class SqliteLog:
             rows = (row for position in positions for row in reader.execute(query, (position,)))
             return {event.position: event for event in _decoded(rows)}
 
-    def caused_by_people(self, ids: Iterable[EventId]) -> dict[EventId, int]:
-        """See `EventLog.caused_by_people`."""
-        query = "SELECT position FROM events WHERE id = ? AND causation IS NULL"
+    def places(self, ids: Iterable[EventId], *, subject: ResourceId | None = None) -> dict[EventId, int]:
+        """See `EventLog.places`."""
+        if subject is None:
+            query, about = "SELECT position FROM events WHERE id = ? AND finding = 0", []
+        else:
+            query, about = "SELECT position FROM events WHERE subject = ? AND id = ?", [key_of(subject)]
         with translated(self._database.path):
-            return _positions(self._database.reader(), query, ((id, (key_of(id),)) for id in ids))
-
-    def among(self, subject: ResourceId, ids: Iterable[EventId]) -> dict[EventId, int]:
-        """See `EventLog.among`."""
-        query = "SELECT position FROM events WHERE subject = ? AND id = ?"
-        about = key_of(subject)
-        with translated(self._database.path):
-            return _positions(self._database.reader(), query, ((id, (about, key_of(id))) for id in ids))
+            reader = self._database.reader()
+            found = ((id, fetch_one(reader, query, (*about, key_of(id)))) for id in ids)
+            return {id: position for id, position in found if position is not None}
 
     def head(self) -> int:
         """See `EventLog.head`."""
@@ -246,10 +244,16 @@ class _Numbering:
 
 
 def _known(connection: apsw.Connection, events: Sequence[Proposed]) -> dict[EventId, tuple[int, int]]:
-    query = "SELECT position, sequence FROM events WHERE subject = ? AND id = ?"
+    finding = "SELECT position, sequence FROM events WHERE id = ?1 AND subject = ?2"
+    other = "SELECT position, sequence FROM events WHERE id = ?1 AND finding = 0"
     found: dict[EventId, tuple[int, int]] = {}
     for event in events:
-        for position, sequence in connection.execute(query, (key_of(event.data.subject), key_of(event.id))):
+        id = key_of(event.id)
+        if event.data.FINDING:
+            rows = fetch(connection, finding, (id, key_of(event.data.subject)))
+        else:
+            rows = fetch(connection, other, (id,))
+        for position, sequence in rows:
             found[event.id] = (position, sequence)
     return found
 
@@ -284,19 +288,34 @@ def _row(position: int, sequence: int, event: Proposed, payload: bytes) -> Row:
         event.duration_ms,
         payload,
     )
-    return (*fields, checksum_of(*fields))
+    return (*fields, checksum_of(*fields), int(data.FINDING))
 
 
 def _decoded(rows: Iterable[tuple[Any, ...]]) -> Iterator[Recorded]:  # Any: typed by the schema
     for row in rows:
-        position, sequence, id, project, subject, *middle, causation, duration_ms, raw, checksum = row
+        (position, sequence, id, project, subject, type_, version, time_us, source, actor, correlation) = row[:11]
+        (causation, duration_ms, raw, checksum) = row[11:]
         if checksum_of(*row[:-1]) != checksum:
             raise Corrupted(
                 f"the event at position {position} does not match its checksum; restore a backup of the file",
                 position=position,
             )
-        envelope = (position, sequence, id_of(id), id_of(project), id_of(subject), *middle)
-        yield Recorded(*envelope, id_of(causation) if causation else None, duration_ms, raw)
+        yield Recorded(
+            position,
+            sequence,
+            EventId(id_of(id)),
+            ProjectId(id_of(project)),
+            id_of(subject),
+            type_,
+            version,
+            time_us,
+            source,
+            actor,
+            correlation,
+            EventId(id_of(causation)) if causation else None,
+            duration_ms,
+            raw,
+        )
 
 
 def _check_contiguous(after: int, events: list[Recorded]) -> None:
@@ -305,17 +324,6 @@ def _check_contiguous(after: int, events: list[Recorded]) -> None:
             raise Corrupted(
                 f"the event at position {expected} is missing; restore a backup of the file", position=expected
             )
-
-
-def _positions(
-    reader: apsw.Connection, query: str, wanted: Iterable[tuple[EventId, tuple[bytes, ...]]]
-) -> dict[EventId, int]:
-    found: dict[EventId, int] = {}
-    for id, values in wanted:
-        position = reader.execute(query, values).get
-        if position is not None:
-            found[id] = int(position)
-    return found
 
 
 def _where(selection: Selection) -> tuple[str, list[object]]:

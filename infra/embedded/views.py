@@ -257,6 +257,11 @@ class SqliteViews:
                     self._begin(connection, view, "building")
         self.catch_up(on_progress=on_progress)
 
+    def building(self) -> bool:
+        """Whether some view is being built beside its live generation."""
+        with self._database.read() as connection:
+            return fetch_one(connection, "SELECT 1 FROM views WHERE state = 'building' LIMIT 1") is not None
+
     # Standing
 
     def status(self) -> list[ViewStatus]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import signal
 import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable
 from typing import Any, BinaryIO
 
@@ -27,12 +29,12 @@ class Child:
     def __init__(self, *, memory_bytes: int, modules: tuple[str, ...]) -> None:
         self._memory_bytes = memory_bytes
         self._lock = threading.Lock()
-        self._said: BinaryIO = tempfile.TemporaryFile()  # noqa: SIM115  # closed with the child
+        self._said: BinaryIO = tempfile.TemporaryFile("a+b")  # noqa: SIM115  # closed with the child
         self._process = subprocess.Popen(  # noqa: S603  # this interpreter, our own code, no shell
             [sys.executable, "-P", "-c", _CODE.format(os.getpid(), memory_bytes), json.dumps(_import_path())],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=self._said,
+            stderr=self._said,  # kept for who asks how a child died
             start_new_session=True,  # no Ctrl+C of the parent's terminal, and one group to kill
         )
         self.usable = True
@@ -43,14 +45,19 @@ class Child:
         """The process id."""
         return self._process.pid
 
+    def ended(self) -> bool:
+        """Whether it is gone, as when somebody killed it between two tasks."""
+        with self._lock:
+            return not self.usable or self._process.poll() is not None
+
     def run(self, task: bytes, timeout_s: float, on_progress: Callable[[object], None] | None) -> Any:
         """Run a pickled task and return what it returns; afterwards `usable` says whether another may follow.
 
         Raises: LimitExceeded, past its time or memory; WorkerDied; what the task raises; what `on_progress` raises.
         """
         answer = self._exchange(task, timeout_s, on_progress)
-        self._said.truncate(0)
-        self._said.seek(0)
+        if self.usable:
+            os.truncate(self._said.fileno(), 0)
         if isinstance(answer, wire.Done):
             return answer.value
         if answer.out_of_memory:
@@ -65,63 +72,61 @@ class Child:
         """End it now, and whatever programs it started."""
         with self._lock:
             if self._process.returncode is None:
-                with contextlib.suppress(ProcessLookupError, PermissionError):  # it ended by itself
-                    self._kill()
+                self._kill()
 
     def close(self, *, kill: bool = False) -> None:
         """Let it end, or end it, and wait until it has."""
         self.usable = False
         with contextlib.suppress(OSError):  # it may be gone already, with a message half sent
             self._stdin.close()
-        try:
-            if not kill:
-                self._process.wait(STOP_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            pass  # killed below
-        self.kill()
-        self._wait()
+        if kill or self._wait(STOP_TIMEOUT_S) is None:
+            self.kill()
+            self._wait()
         self._stdout.close()
         self._said.close()
 
     def _exchange(self, message: bytes, timeout_s: float, on_progress: Callable[[object], None] | None) -> Any:
         """Send a message and return the answer to it."""
         late = threading.Event()
-        finished = False
+        finished = threading.Event()
 
         def stop() -> None:
             with self._lock:
-                if not finished and self._process.returncode is None:
+                if not finished.is_set() and self._process.returncode is None:
                     late.set()
-                    with contextlib.suppress(ProcessLookupError, PermissionError):  # it ended by itself
-                        self._kill()
+                    self._kill()
 
         timer = threading.Timer(timeout_s, stop)
         timer.daemon = True
         timer.start()
         try:
             wire.write(self._stdin, message)
-            answer = self._answer(on_progress)
+            answer, trouble = self._answer(on_progress)
         except (EOFError, OSError):
             raise self._death(timeout_s if late.is_set() else None) from None
+        except BaseException:  # an answer that cannot be read here: what comes next would be taken for another's
+            self.close(kill=True)
+            raise
         finally:
             timer.cancel()
             with self._lock:
-                finished = True
+                finished.set()
         if late.is_set():  # its answer came, and so did the signal
             self.close(kill=True)
+        if trouble is not None:
+            raise trouble
         return answer
 
-    def _answer(self, on_progress: Callable[[object], None] | None) -> Any:
+    def _answer(self, on_progress: Callable[[object], None] | None) -> tuple[Any, Exception | None]:
+        """The answer, and what `on_progress` raised on the way; the task is heard out so that the child can go on."""
         trouble: Exception | None = None
         while isinstance(message := wire.read(self._stdout), wire.Progressed):
             if on_progress is not None and trouble is None:
                 try:
                     on_progress(message.value)
-                except Exception as error:  # told below, when the child is done and can be used again
+                except Exception as error:
                     trouble = error
-        if trouble is not None:
-            raise trouble
-        return message
+        return message, trouble
 
     def _death(self, timeout_s: float | None) -> DiscoError:
         """What to tell of a child that is gone."""
@@ -137,20 +142,23 @@ class Child:
                 f"the task took longer than {timeout_s:g} s and was ended; give it less or raise the limit",
                 limit=timeout_s,
             )
-        how = f"by signal {_signal(-status)}" if status < 0 else f"with status {status}"
+        how = f"by signal {_signal(-status)}" if status is not None and status < 0 else f"with status {status}"
         return WorkerDied(f"the worker process ended {how} in the middle of its task", status=status, stderr=said)
 
-    def _wait(self) -> int:
+    def _wait(self, timeout_s: float = math.inf) -> int | None:
         """Collect its status; under the lock, so that nobody signals a process id that is no longer its own."""
-        while True:
+        end = time.monotonic() + timeout_s
+        while time.monotonic() < end:
             with self._lock, contextlib.suppress(subprocess.TimeoutExpired):
                 return self._process.wait(0.05)
+        return None
 
     def _kill(self) -> None:
-        if sys.platform == "win32":
-            self._process.kill()
-        else:
-            os.killpg(self._process.pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError, PermissionError):  # it ended by itself
+            if sys.platform == "win32":
+                self._process.kill()
+            else:
+                os.killpg(self._process.pid, signal.SIGKILL)
 
     @property
     def _stdin(self) -> BinaryIO:

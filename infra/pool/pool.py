@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import pickle
 import threading
 from collections import deque
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from domain.errors import LimitExceeded, WorkerDied
 from infra.pool.child import Child
 from infra.pool.wire import dump
 
@@ -46,6 +48,7 @@ class WorkerPool:
         self._children: dict[threading.Thread, Child] = {}
         self._idle = 0
         self._closed = False
+        self._killed = False
 
     def submit(
         self,
@@ -89,6 +92,7 @@ class WorkerPool:
         """Cancel what waits, let what runs end (or kill it: it fails with WorkerDied), and end the children."""
         with self._changed:
             self._closed = True
+            self._killed = self._killed or kill
             waiting = list(self._tasks)
             self._tasks.clear()
             children = list(self._children.values())
@@ -119,8 +123,11 @@ class WorkerPool:
 
     def _serve(self) -> None:
         """Take tasks one by one, until the pool is closed."""
-        child = self._started(None) if self._modules else None
+        child = None
         try:
+            if self._modules:
+                with contextlib.suppress(WorkerDied, LimitExceeded):  # the first task tries again, and tells
+                    child = self._started(None)
             while (task := self._next()) is not None:
                 if not task.future.set_running_or_notify_cancel():
                     continue
@@ -148,12 +155,16 @@ class WorkerPool:
 
     def _started(self, child: Child | None) -> Child:
         """The child, or a new one where it is gone."""
-        if child is not None and child.usable:
+        if child is not None and not child.ended():
             return child
+        if child is not None:
+            child.close(kill=True)
         self._forget()
         fresh = Child(memory_bytes=self._memory_bytes, modules=self._modules)
         with self._changed:
             self._children[threading.current_thread()] = fresh
+            if self._killed:
+                fresh.kill()
         return fresh
 
     def _forget(self) -> None:

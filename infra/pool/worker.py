@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import pickle
 import select
 import signal
 import sys
@@ -23,12 +24,15 @@ _SINGLE_THREADED = (
 )
 _PR_SET_PDEATHSIG = 1
 _answers: BinaryIO | None = None
+_writing = threading.Lock()
 
 
 def report(value: object) -> None:
     """Send progress to the `on_progress` of the task that runs here; outside a child nobody listens."""
     if _answers is not None:
-        wire.write(_answers, wire.dump(wire.Progressed(value)))
+        message = wire.dump(wire.Progressed(value))
+        with _writing:
+            wire.write(_answers, message)
 
 
 def main(parent: int, memory_bytes: int) -> None:
@@ -43,15 +47,15 @@ def main(parent: int, memory_bytes: int) -> None:
         _import(wire.read(tasks).modules)
         wire.write(_answers, wire.dump(wire.Ready()))
         while True:
-            wire.write(_answers, _run(wire.read_bytes(tasks)))
+            answer = _run(wire.read_bytes(tasks))
+            with _writing:
+                wire.write(_answers, answer)
     except (EOFError, BrokenPipeError):
         return
 
 
 def _run(task: bytes) -> bytes:
     """Run one pickled task; returns its pickled answer."""
-    import pickle
-
     try:
         function, args = pickle.loads(task)  # noqa: S301  # from our own parent, see infra.pool.wire
         return wire.dump(wire.Done(function(*args)))

@@ -18,7 +18,8 @@ USUAL_BPM = 120.0
 TIGHTNESS = 100.0
 _SPREAD_OCTAVES = 1.0
 _TEMPO_STEP = 1.002
-_MULTIPLES = (1, 2, 3, 4, 8)
+_MULTIPLES = {1: 1.3, 2: 1.0, 3: 1.0, 4: 1.0, 8: 1.0}
+"""At how many periods onsets should repeat, and what that weighs: the period itself, then bars."""
 _LEAST_CONFIDENCE = 0.15
 _LEAST_RISE_DB = 3.0
 _LEAST_BEATS = 4
@@ -44,7 +45,8 @@ def accents(onset_strength: np.ndarray, *, frame_rate_hz: float) -> np.ndarray:
     padded = np.pad(onset_strength.astype(np.float64), width // 2, mode="edge")
     around = np.convolve(padded, np.full(width, 1 / width), mode="valid")
     raised = np.maximum(0, onset_strength - around)
-    return np.minimum(raised, 4 * np.sqrt(np.mean(raised**2)))
+    limited: np.ndarray = np.minimum(raised, 4 * np.sqrt(np.mean(raised**2)))
+    return limited
 
 
 def autocorrelation(values: np.ndarray, *, lags: int) -> np.ndarray:
@@ -60,14 +62,15 @@ def autocorrelation(values: np.ndarray, *, lags: int) -> np.ndarray:
 def tempo_strengths(correlation: np.ndarray, *, frame_rate_hz: float) -> tuple[np.ndarray, np.ndarray]:
     """Return tempi from 40 to 220 bpm and how well the onsets repeat at each, both of shape (tempi,).
 
-    The strength of a tempo is the mean autocorrelation at one to four and at eight of its periods, 0 where two do not fit.
+    The strength is the weighted mean of the autocorrelation at multiples of the period, 0 where two do not fit.
     """
     count = int(np.log(FASTEST_BPM / SLOWEST_BPM) / np.log(_TEMPO_STEP)) + 1
     tempi = SLOWEST_BPM * _TEMPO_STEP ** np.arange(count)
-    lags = 60 * frame_rate_hz / tempi[:, None] * np.array(_MULTIPLES)
+    lags = 60 * frame_rate_hz / tempi[:, None] * np.array(list(_MULTIPLES))
+    weights = np.array(list(_MULTIPLES.values()))
     held = lags < len(correlation) - 1
     values = np.where(held, np.interp(lags, np.arange(len(correlation)), correlation), 0)
-    return tempi, np.where(held[:, 1], values.sum(axis=1) / np.maximum(1, held.sum(axis=1)), 0)
+    return tempi, np.where(held[:, 1], values @ weights / np.maximum(1, held @ weights), 0)
 
 
 def estimate_tempo(accented: np.ndarray, *, frame_rate_hz: float) -> tuple[float, float]:
@@ -75,7 +78,7 @@ def estimate_tempo(accented: np.ndarray, *, frame_rate_hz: float) -> tuple[float
 
     Source: Ellis 2007: autocorrelation, preferring tempi near 120 bpm by a log-normal curve.
     """
-    longest = int(_MULTIPLES[-1] * 60 * frame_rate_hz / SLOWEST_BPM) + 2
+    longest = int(max(_MULTIPLES) * 60 * frame_rate_hz / SLOWEST_BPM) + 2
     lags = min(longest, len(accented) * 3 // 4)
     shrinking = 1 - np.arange(lags) / len(accented)
     correlation = autocorrelation(accented, lags=lags) / shrinking

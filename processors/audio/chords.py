@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -51,8 +52,8 @@ def chord_templates() -> np.ndarray:
         for intervals in QUALITIES.values()
         for root in range(12)
     ]
-    templates = np.array(chords)
-    return templates / np.linalg.norm(templates, axis=1, keepdims=True)
+    templates: np.ndarray = np.array(chords) / np.linalg.norm(chords, axis=1, keepdims=True)
+    return templates
 
 
 def chord_likeness(steps: np.ndarray) -> np.ndarray:
@@ -97,7 +98,7 @@ def find_chords(chroma: np.ndarray) -> tuple[list[Span], float]:
     likeness = chord_likeness(chroma)
     path = best_path(likeness, change_cost=_CHANGE_COST)
     borders = [0, *(np.flatnonzero(np.diff(path)) + 1).tolist(), len(path)]
-    spans = [Span(first, behind, int(path[first])) for first, behind in zip(borders[:-1], borders[1:], strict=True)]
+    spans = [Span(first, behind, int(path[first])) for first, behind in pairwise(borders)]
     chosen = likeness[np.arange(len(path)), path][path != NO_CHORD]
     return spans, float(np.clip((chosen.mean() - 0.6) / 0.4, 0, 1)) if chosen.size else 0.0
 

@@ -86,8 +86,8 @@ def pitchgram(tones: Tones, *, steps: int) -> np.ndarray:
     nearest = np.rint(pitch)
     cell = tones.step * _PITCHES + np.clip(nearest.astype(np.int64) - _LOWEST_PITCH, 0, _PITCHES - 1)
     weight = tones.magnitude * np.cos(np.pi * (pitch - nearest)) ** 2
-    grid = np.bincount(cell, weights=weight, minlength=steps * _PITCHES)
-    grid = grid.astype(np.float64).reshape(steps, _PITCHES)
+    cells: np.ndarray = np.bincount(cell, weights=weight, minlength=steps * _PITCHES)
+    grid = cells.astype(np.float64).reshape(steps, _PITCHES)
     sounding = grid.copy()
     for semitone in range(_PITCHES):
         for interval, share in _OVERTONES.items():

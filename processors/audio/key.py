@@ -22,6 +22,7 @@ _PROFILES = np.array(
 """How often the degrees from the tonic occur in major and minor. Source: Albrecht & Shanahan 2013."""
 _LEAST_TONAL_SHARE = 0.1
 _LEAST_CORRELATION = 0.4
+_LEAST_WEIGHT = 0.03
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ class Key:
 
 
 def estimate(chroma: np.ndarray) -> Key | None:
-    """Return the key whose profile correlates best with the sounding steps, None where hardly any has a pitch.
+    """Return the key whose profile correlates best with the sounding steps, None where too few pitches sound.
 
     chroma: shape (steps, 12), zeros in steps without a tone. The confidence is the lead over the next best key
     as a share of the best, weighed by the best. Source: Krumhansl 1990.
@@ -43,7 +44,10 @@ def estimate(chroma: np.ndarray) -> Key | None:
     sounding = chroma[sums > 0] / sums[sums > 0, None]
     if len(sounding) < max(1.0, _LEAST_TONAL_SHARE * len(chroma)):
         return None
-    correlations = key_correlations(sounding.mean(axis=0))
+    mean = sounding.mean(axis=0)
+    if np.count_nonzero(mean > _LEAST_WEIGHT) < 3:
+        return None
+    correlations = key_correlations(mean)
     second, best = np.sort(correlations)[-2:]
     if best < _LEAST_CORRELATION:
         return None
@@ -57,7 +61,8 @@ def key_correlations(pitch_classes: np.ndarray) -> np.ndarray:
     centred = profiles - profiles.mean(axis=1, keepdims=True)
     weights = pitch_classes - pitch_classes.mean()
     scale = np.linalg.norm(centred, axis=1) * np.linalg.norm(weights)
-    return centred @ weights / np.maximum(scale, 1e-12)
+    correlations: np.ndarray = centred @ weights / np.maximum(scale, 1e-12)
+    return correlations
 
 
 @processor("1")

@@ -59,17 +59,20 @@ class Signal:
     @cached_property
     def channel_means(self) -> np.ndarray:
         """The mean of each channel, shape (channels,), float64."""
-        return np.mean(self.samples, axis=1, dtype=np.float64)
+        means: np.ndarray = self.samples.mean(axis=1, dtype=np.float64)
+        return means
 
     @cached_property
     def mono(self) -> np.ndarray:
         """The mean of the channels, shape (frames,); the strongest channel where they cancel each other."""
         if self.channels == 1:
-            return self.samples[0]
-        mixed = self.samples.mean(axis=0, dtype=np.float32)
+            only: np.ndarray = self.samples[0]
+            return only
+        mixed: np.ndarray = self.samples.mean(axis=0, dtype=np.float32)
         powers = [float(np.dot(channel, channel)) for channel in self.samples]
         cancelled = float(np.dot(mixed, mixed)) < 1e-4 * sum(powers) / self.channels**2
-        return self.samples[int(np.argmax(powers))] if cancelled else mixed
+        strongest: np.ndarray = self.samples[int(np.argmax(powers))]
+        return strongest if cancelled else mixed
 
     @cached_property
     def analysis_mono(self) -> np.ndarray:

@@ -33,11 +33,11 @@ def mel_filterbank(*, rate_hz: int, n_fft: int, bands: int) -> np.ndarray:
     """
     edges_hz = _mel_to_hz(np.linspace(0.0, _hz_to_mel(rate_hz / 2), bands + 2))
     bins_hz = np.arange(n_fft // 2 + 1) * (rate_hz / n_fft)
-    ramps = (edges_hz[:, None] - bins_hz) / np.diff(edges_hz, append=np.inf)[:, None]
-    rising = -ramps[:-2]
-    falling = (edges_hz[2:, None] - bins_hz) / np.diff(edges_hz)[1:, None]
+    widths_hz = np.diff(edges_hz)[:, None]
+    rising = (bins_hz - edges_hz[:-2, None]) / widths_hz[:-1]
+    falling = (edges_hz[2:, None] - bins_hz) / widths_hz[1:]
     triangles = np.maximum(0, np.minimum(rising, falling))
-    filters = (triangles * (2 / (edges_hz[2:] - edges_hz[:-2]))[:, None]).astype(np.float32)
+    filters: np.ndarray = (triangles * (2 / (edges_hz[2:] - edges_hz[:-2]))[:, None]).astype(np.float32)
     filters.setflags(write=False)
     return filters
 
@@ -51,7 +51,8 @@ def _hz_to_mel(hz: float) -> float:
 
 
 def _mel_to_hz(mels: np.ndarray) -> np.ndarray:
-    return np.where(mels < 15, mels * _LINEAR_HZ, 1000 * np.exp(_LOG_STEP * (mels - 15)))
+    hz: np.ndarray = np.where(mels < 15, mels * _LINEAR_HZ, 1000 * np.exp(_LOG_STEP * (mels - 15)))
+    return hz
 
 
 def mel_spectrogram(spectrogram: np.ndarray, filterbank: np.ndarray) -> np.ndarray:
@@ -66,7 +67,8 @@ def mel_spectrogram(spectrogram: np.ndarray, filterbank: np.ndarray) -> np.ndarr
 def decibels(power: np.ndarray, *, floor: float = 1e-10, range_db: float = 80.0) -> np.ndarray:
     """Return power in dB re 1, never lower than `floor` and than `range_db` below the loudest."""
     levels = 10 * np.log10(np.maximum(power, np.float32(floor)))
-    return np.maximum(levels, levels.max() - np.float32(range_db))
+    limited: np.ndarray = np.maximum(levels, levels.max() - np.float32(range_db))
+    return limited
 
 
 def onset_strength(mel_db: np.ndarray, *, delay_frames: int) -> np.ndarray:

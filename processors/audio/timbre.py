@@ -30,7 +30,9 @@ def spectral_shape(spectrogram: np.ndarray, *, bin_hz: float) -> dict[str, np.nd
         shape["centroid_hz"][part] = centroid
         shape["bandwidth_hz"][part] = np.sqrt(np.maximum(0, second / total - centroid**2))
         running = np.cumsum(block, axis=1)
-        shape["rolloff_hz"][part] = frequencies[np.argmax(running >= np.float32(ROLLOFF_SHARE) * running[:, -1:], axis=1)]
+        shape["rolloff_hz"][part] = frequencies[
+            np.argmax(running >= np.float32(ROLLOFF_SHARE) * running[:, -1:], axis=1)
+        ]
         power = np.maximum(block * block, np.float32(_LEAST_POWER))
         shape["flatness"][part] = np.exp(np.log(power).mean(axis=1)) / power.mean(axis=1)
     return shape
@@ -42,7 +44,7 @@ def zero_crossing_rate(samples: np.ndarray, *, window: int, hop: int) -> np.ndar
     samples: shape (n,). The first and last sample hold on beyond the ends; what is next to nothing counts as zero.
     """
     negative = samples < -_LEAST_SAMPLE
-    crossings = np.zeros(len(samples) + 1, np.int64)
+    crossings = np.zeros(len(samples) + 1, np.int32)
     np.cumsum(negative[1:] != negative[:-1], out=crossings[2:])
     centres = np.arange(1 + len(samples) // hop) * hop
     first = np.clip(centres - window // 2 + 1, 1, len(samples))

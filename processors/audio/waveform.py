@@ -43,6 +43,4 @@ def draw_waveform(event: AudioAdded, signal: Signal, blobs: Blobs) -> WaveformDr
     """Store the wave's minima and maxima at every zoom."""
     levels = wave_pyramid(signal.samples, samples_per_bin=SAMPLES_PER_BIN)
     pyramid = blobs.put(to_npz({f"level_{index}": level for index, level in enumerate(levels)}), NPZ)
-    return WaveformDrawn(
-        asset_id=event.asset_id, pyramid=pyramid, levels=len(levels), samples_per_bin=SAMPLES_PER_BIN
-    )
+    return WaveformDrawn(asset_id=event.asset_id, pyramid=pyramid, levels=len(levels), samples_per_bin=SAMPLES_PER_BIN)

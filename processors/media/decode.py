@@ -23,6 +23,14 @@ _TOLERANCE = {OGG: (8192, 0.0), MP3: (2304, 0.002), FLAC: (0, 0.0), WAV: (0, 0.0
 """Frames, and share of the promised frames, that may be missing: lossy codecs round to packets."""
 
 
+class _Sequential(soundfile.SoundFile):  # type: ignore[misc]  # soundfile has no types
+    """A file that is only read on: soundfile seeks behind every block otherwise, which streamed FLAC cannot."""
+
+    def seekable(self) -> bool:
+        """Never."""
+        return False
+
+
 @dataclass(frozen=True, slots=True)
 class AudioStream:
     """Audio on its way out of a decoder.
@@ -107,7 +115,7 @@ def _knows_length(source: Source, format: Format, file: soundfile.SoundFile) -> 
 def _opened(source: Source) -> Iterator[soundfile.SoundFile]:
     path = str(source.path) if sys.platform == "win32" else os.fsencode(source.path)
     try:
-        file = soundfile.SoundFile(path)
+        file = _Sequential(path)
     except (soundfile.LibsndfileError, ValueError) as error:
         raise source.malformed(
             f"cannot be opened as audio ({_reason(error)}); it is damaged or in an encoding that libsndfile lacks"

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
-from xml.etree import ElementTree  # noqa: S405  # expat stops entity bombs, and `_parsed` refuses entities
+from xml.etree import ElementTree  # expat stops entity bombs, and `_root` refuses entities
 
 import numpy as np
 
@@ -95,7 +95,7 @@ def _root(data: bytes) -> ElementTree.Element:
 def _parsed(data: bytes) -> Element:
     root = _root(data)
     if root.tag != "score-partwise":
-        raise Malformed(f"the XML's root is <{root.tag[:80]}>, not <score-partwise>; export the score as partwise MusicXML")
+        raise Malformed(f"the XML's root is <{root.tag[:80]}>, not <score-partwise>; export it as partwise MusicXML")
     from music21.musicxml.xmlToM21 import MusicXMLImporter  # takes a second, so only where a score is read
 
     importer = MusicXMLImporter()

@@ -19,6 +19,8 @@ MAX_MESSAGES = 2_000_000
 MAX_DURATION_S = 24 * 3600.0
 LONGEST_US = 2**24 - 1
 SUSTAIN = 64
+Placed = tuple[int, mido.Message]
+"""A message at a tick."""
 _BROKEN = (OSError, EOFError, ValueError, LookupError, TypeError, mido.KeySignatureError)
 
 
@@ -211,7 +213,7 @@ def write_midi(notes: Notes, ticks_per_beat: int = 480) -> bytes:
     return out.getvalue()
 
 
-def _channel_messages(notes: Notes, channel: int, starts: np.ndarray, ends: np.ndarray) -> list[tuple[int, mido.Message]]:
+def _channel_messages(notes: Notes, channel: int, starts: np.ndarray, ends: np.ndarray) -> list[Placed]:
     """Program changes, then ends before starts on the same tick; a note lasts a tick at least."""
     events: list[tuple[int, int, int, mido.Message]] = []
     program: int | None = None
@@ -251,7 +253,7 @@ class _Grid:
             if after and ticks:
                 us = round((after.start_s - now_s) * 1e6 * ticks_per_beat / ticks)
             if not 1 <= us <= LONGEST_US:
-                raise Malformed(f"a tempo of {bpm:g} bpm at {start:.3f} s; MIDI has {60e6 / LONGEST_US:.3g} bpm and above")
+                raise Malformed(f"a tempo of {bpm:g} bpm at {start:.3f} s; MIDI needs {60e6 / LONGEST_US:.3g} or more")
             if not after or ticks:
                 self.changes.append((tick, us))
                 starts.append(now_s)
@@ -264,4 +266,5 @@ class _Grid:
         """The nearest ticks, int64."""
         at = np.searchsorted(self._starts_s, seconds, side="right") - 1
         at = np.maximum(at, 0)
-        return np.rint(self._ticks[at] + (seconds - self._starts_s[at]) * self._per_s[at]).astype(np.int64)
+        ticks = self._ticks[at] + (seconds - self._starts_s[at]) * self._per_s[at]
+        return np.asarray(np.rint(ticks), dtype=np.int64)

@@ -1,0 +1,252 @@
+"""Lineage: what something was made from, what was made from it, and what suffers if it goes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Annotated, cast
+
+import strawberry
+
+from api.access import requires
+from api.graphql.context import Info
+from api.graphql.events import Event
+from api.graphql.fields import query
+from api.graphql.limits import usually
+from api.graphql.paging import Connection, PageInfo, connect, page_info
+from api.graphql.resources import Direction, Kind, Relation, Resource
+from api.graphql.scalars import JSON, Cursor, Instant, Long, Moment, as_of
+from api.tokens import PageCursor, page_text, parse_page
+from domain import views
+from domain.access import Permission
+from domain.errors import LimitExceeded
+from domain.ids import parse_id
+from domain.service import Service
+from domain.views import LINEAGE, NOW, AsOf, Lineage
+from events.envelope import Recorded
+
+MOST_STEPS = 100
+DEADLINE_S = 5.0
+
+
+@strawberry.type(description="A node of a lineage; depth counts the steps from where the walk began")
+class LineageNode:
+    """Resolved over `domain.views.Node`, whose attributes it names."""
+
+    id: strawberry.ID
+    kind: Kind  # type: ignore[valid-type]
+    variant: str
+    label: str = strawberry.field(name="name")
+    project: strawberry.ID = strawberry.field(name="projectId")
+    position: Long = strawberry.field(description="The event that made it")
+    time_us: Instant = strawberry.field(name="time")
+    archived: bool
+    facts: JSON = strawberry.field(description="Among them a generation's parameters and seed")
+    depth: int
+
+    @strawberry.field(description="All that is known of it now")
+    async def resource(self, info: Info) -> Resource:
+        """The resource."""
+        return await info.context.resource(self.id)
+
+
+@strawberry.type(description="An edge of a lineage: what is downstream exists because of what is upstream")
+class LineageLink:
+    """Resolved over `domain.views.Edge`, or over `Explained` where the event is asked for."""
+
+    relation: Relation  # type: ignore[valid-type]
+    upstream: strawberry.ID
+    downstream: strawberry.ID
+    position: Long
+    because: Event | None = strawberry.field(description="The event that says why")
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """An edge and the event that says why."""
+
+    relation: str
+    upstream: str
+    downstream: str
+    position: int
+    because: Recorded | None
+
+
+@strawberry.type
+class LineageNodeEdge:
+    """A node and its cursor."""
+
+    cursor: Cursor
+    node: LineageNode
+
+
+@strawberry.type(description="Part of a lineage, breadth first: nodes, and the links between all nodes walked so far")
+class LineageConnection:
+    """A page of a walk."""
+
+    nodes: list[LineageNode] = strawberry.field(metadata=usually(1))
+    links: list[LineageLink] = strawberry.field(metadata=usually(2))
+    partial: bool = strawberry.field(description="There is more behind a limit; reason says which")
+    reason: str | None
+    page_info: PageInfo
+    cursors: strawberry.Private[list[str]]
+
+    @strawberry.field(metadata=usually(1))
+    def edges(self) -> list[LineageNodeEdge]:
+        """The nodes with their cursors."""
+        pairs = zip(self.cursors, self.nodes, strict=True)
+        return [LineageNodeEdge(cursor=Cursor(cursor), node=node) for cursor, node in pairs]
+
+
+def _explained(service: Service, edges: list[views.Edge]) -> list[Explained]:
+    events = service.log.at(sorted({edge.position for edge in edges}))
+    return [
+        Explained(edge.relation, edge.upstream, edge.downstream, edge.position, events.get(edge.position))
+        for edge in edges
+    ]
+
+
+def _connection(walk: Lineage, links: list[Explained] | list[views.Edge], begin: int, head: int) -> LineageConnection:
+    cursors = [page_text("lineage", begin + index + 1, head) for index in range(len(walk.nodes))]
+    if cursors and walk.next_after is not None:
+        cursors[-1] = page_text("lineage", walk.next_after, head)
+    return LineageConnection(
+        nodes=cast(list[LineageNode], walk.nodes),
+        links=cast(list[LineageLink], links),
+        partial=walk.partial,
+        reason=walk.reason,
+        page_info=page_info(cursors, more=walk.next_after is not None, began=begin > 0),
+        cursors=cursors,
+    )
+
+
+def _pinned(cursor: object, moment: AsOf) -> tuple[int, AsOf]:
+    """Where a page begins, and the moment it is read at: later pages see what the first one saw."""
+    if not isinstance(cursor, PageCursor):
+        return 0, moment
+    return cursor.after, AsOf(position=cursor.position) if moment == NOW else moment
+
+
+def _steps(depth: int) -> int:
+    if not 1 <= depth <= MOST_STEPS:
+        raise LimitExceeded(f"depth is {depth}; from 1 to {MOST_STEPS} is allowed", what="steps", limit=MOST_STEPS)
+    return depth
+
+
+@requires(Permission.READ, of="id")
+async def lineage(
+    info: Info,
+    id: strawberry.ID,
+    direction: Direction = views.Direction.UP,  # type: ignore[valid-type]
+    depth: int = 10,
+    kinds: list[Kind] | None = None,  # type: ignore[valid-type]
+    relations: list[Relation] | None = None,  # type: ignore[valid-type]
+    as_of_: Annotated[Moment | None, strawberry.argument(name="asOf")] = None,
+    first: int = 100,
+    after: Cursor | None = None,
+) -> LineageConnection:
+    """What something was made from (UP), or what was made from it (DOWN), breadth first."""
+    context = info.context
+    await context.seen(after)
+    begin, moment = _pinned(parse_page(after, "lineage"), as_of(as_of_))
+    explain = "because" in context.fields
+    found, steps = parse_id(id), _steps(depth)
+
+    def walk() -> LineageConnection:
+        service = context.service
+        head = moment.position or service.log.head()
+        answer = service.views.graph.lineage(
+            found,
+            direction,
+            depth=steps,
+            relations=tuple(relations) if relations else LINEAGE,
+            kinds=tuple(kinds or ()),
+            as_of=moment,
+            first=first,
+            after=begin,
+            deadline_s=DEADLINE_S,
+        )
+        links = _explained(service, answer.edges) if explain else answer.edges
+        return _connection(answer, links, begin, head)
+
+    return await context.run(walk)
+
+
+@strawberry.enum(description="STALE: found in what goes, true no more. MUST_GO: made from it")
+class Effect(Enum):
+    """What becomes of something if what it came of goes."""
+
+    STALE = "stale"
+    MUST_GO = "must_go"
+
+
+@strawberry.type(description="Something that suffers if a resource goes")
+class Impact:
+    """A node, what becomes of it, and through which relation to which upstream node."""
+
+    node: LineageNode
+    effect: Effect
+    relation: Relation  # type: ignore[valid-type]
+    through: strawberry.ID
+
+
+_STALE_KINDS = (views.Kind.ANALYSIS, views.Kind.EXPORT)
+
+
+def effect_of(kind: str, relation: str) -> Effect:
+    """A finding, a document and a newer version of what goes are out of date; whatever was made from it must go."""
+    stale = kind in _STALE_KINDS or relation == views.Relation.VERSION_OF
+    return Effect.STALE if stale else Effect.MUST_GO
+
+
+def impacts(walk: Lineage, root: str) -> list[Impact]:
+    """What a walk down means for every node but its root; the strongest of several ways counts."""
+    depths = {node.id: node.depth for node in walk.nodes}
+    ways: dict[str, list[views.Edge]] = {}
+    for edge in walk.edges:
+        ways.setdefault(edge.downstream, []).append(edge)
+    found = []
+    for node in walk.nodes:
+        if node.id == root or node.id not in ways:
+            continue
+        edges = sorted(ways[node.id], key=lambda edge: (depths.get(edge.upstream, -1), edge.position))
+        effects = [effect_of(node.kind, edge.relation) for edge in edges]
+        at = effects.index(Effect.MUST_GO) if Effect.MUST_GO in effects else 0
+        found.append(
+            Impact(
+                node=cast(LineageNode, node),
+                effect=effects[at],
+                relation=views.Relation(edges[at].relation),
+                through=strawberry.ID(edges[at].upstream),
+            )
+        )
+    return found
+
+
+@requires(Permission.READ, of="id")
+async def impact(info: Info, id: strawberry.ID, first: int = 100, after: Cursor | None = None) -> Connection[Impact]:
+    """What becomes stale or must go if this goes, nearest first."""
+    context = info.context
+    await context.seen(after)
+    begin, moment = _pinned(parse_page(after, "impact"), NOW)
+    root = parse_id(id)
+
+    def walk() -> Connection[Impact]:
+        service = context.service
+        head = moment.position or service.log.head()
+        answer = service.views.graph.lineage(
+            root, views.Direction.DOWN, depth=MOST_STEPS, as_of=moment, first=first, after=begin, deadline_s=DEADLINE_S
+        )
+        places = {node.id: begin + index + 1 for index, node in enumerate(answer.nodes)}
+        items = [(page_text("impact", places[item.node.id], head), item) for item in impacts(answer, root)]
+        return connect(items, more=answer.next_after is not None, began=begin > 0)
+
+    return await context.run(walk)
+
+
+@strawberry.type
+class LineageQueries:
+    """Root fields about lineage."""
+
+    lineage: LineageConnection = query(lineage)
+    impact: Connection[Impact] = query(impact)

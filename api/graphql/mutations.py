@@ -1,0 +1,258 @@
+"""Mutations: one for every command; each answers with the resource, the job and a token for later reads.
+
+Every one takes an optional `commandId`: the same again writes nothing and answers as the first time. Those that change
+a resource take `expectedVersion`: where it is another by now, nothing is changed and the error is a conflict.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Any, TypeVar, cast
+
+import strawberry
+from pydantic import ValidationError
+
+from api.access import requires
+from api.export import FORMATS, exported
+from api.graphql.context import Info
+from api.graphql.fields import mutation
+from api.graphql.resources import Resource
+from api.graphql.scalars import JSON, Cursor, Long
+from api.tokens import token_text
+from domain import commands as c
+from domain.access import Permission
+from domain.errors import Malformed
+from domain.handling import Done
+from domain.ids import ProjectId, ResourceId, parse_id
+
+C = TypeVar("C", bound=c.Command)
+ID = strawberry.ID
+
+
+@strawberry.type(description="What came of a command")
+class Written:
+    """The answer of every mutation."""
+
+    resource_id: ID
+    token: Cursor | None = strawberry.field(
+        description="Give it as `after` to a read that shall see this write; null if nothing had to change"
+    )
+    job: ID
+    written: int = strawberry.field(description="How many events were written")
+
+    @strawberry.field(description="The resource after the write, once the views have got there")
+    async def resource(self, info: Info) -> Resource:
+        """The resource."""
+        await info.context.seen(self.token)
+        return await info.context.resource(self.resource_id)
+
+
+@strawberry.type(description="What came of importing an uploaded file")
+class ImportedFile(Written):
+    """The answer of importBlob."""
+
+    new: bool = strawberry.field(description="False where the project held this content already")
+
+
+@strawberry.enum(description="A standard that lineage can be written in")
+class ExportFormat(Enum):
+    """W3C PROV-JSON, or OpenLineage run events."""
+
+    PROV = "prov"
+    OPENLINEAGE = "openlineage"
+
+
+def _written(done: Done) -> Written:
+    token = Cursor(token_text(done.token)) if done.token else None
+    return Written(resource_id=ID(done.resource_id), token=token, job=ID(done.job), written=done.written)
+
+
+def make(kind: type[C], **fields: object) -> C:
+    """A command of its fields. Raises: Malformed, naming the first field that does not fit."""
+    try:
+        return kind(**fields)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        field = ".".join(map(str, first["loc"]))
+        raise Malformed(f"{field}: {first['msg']}", field=field) from error
+
+
+async def _execute(info: Info, command: c.Command, command_id: str | None) -> Written:
+    if command_id is not None and not 1 <= len(command_id) <= 200:
+        raise Malformed("a commandId has 1 to 200 characters", field="commandId")
+    context = info.context
+    return _written(
+        await context.run(context.service.execute, command, actor=context.actor, command_id=command_id)
+    )
+
+
+@requires(Permission.WRITE)
+async def create_project(info: Info, name: str, command_id: str | None = None) -> Written:
+    """Begin a project."""
+    return await _execute(info, make(c.CreateProject, name=name), command_id)
+
+
+@requires(Permission.WRITE, of="project_id")
+async def create_track(info: Info, project_id: ID, name: str, command_id: str | None = None) -> Written:
+    """Add a track to a project."""
+    return await _execute(info, make(c.CreateTrack, project_id=parse_id(project_id), name=name), command_id)
+
+
+async def _change(
+    info: Info, kind: type[c.ChangeResource], id: str, *, version: int | None, command_id: str | None, **fields: object
+) -> Written:
+    command = make(kind, resource_id=parse_id(id), expected_version=version, **fields)
+    return await _execute(info, command, command_id)
+
+
+@requires(Permission.WRITE, of="id")
+async def rename(
+    info: Info, id: ID, name: str, expected_version: int | None = None, command_id: str | None = None
+) -> Written:
+    """Give a resource another name."""
+    return await _change(info, c.RenameResource, id, version=expected_version, command_id=command_id, name=name)
+
+
+@requires(Permission.WRITE, of="id")
+async def tag(
+    info: Info,
+    id: ID,
+    add: list[str] | None = None,
+    remove: list[str] | None = None,
+    expected_version: int | None = None,
+    command_id: str | None = None,
+) -> Written:
+    """Put tags on a resource and take tags off it."""
+    tags = {"add": tuple(add or ()), "remove": tuple(remove or ())}
+    return await _change(info, c.TagResource, id, version=expected_version, command_id=command_id, **tags)
+
+
+@requires(Permission.WRITE, of="id")
+async def describe(
+    info: Info, id: ID, changes: JSON, expected_version: int | None = None, command_id: str | None = None
+) -> Written:
+    """Change a resource's free metadata: keys replace, null removes."""
+    return await _change(
+        info, c.DescribeResource, id, version=expected_version, command_id=command_id, changes=changes
+    )
+
+
+@requires(Permission.WRITE, of="id")
+async def move(
+    info: Info, id: ID, to_id: ID, expected_version: int | None = None, command_id: str | None = None
+) -> Written:
+    """Put an asset into another track, or straight into the project."""
+    to = parse_id(to_id)
+    return await _change(info, c.MoveResource, id, version=expected_version, command_id=command_id, to_id=to)
+
+
+@requires(Permission.WRITE, of="id")
+async def archive(
+    info: Info, id: ID, expected_version: int | None = None, command_id: str | None = None
+) -> Written:
+    """Put a resource out of the way; its history stays."""
+    return await _change(info, c.ArchiveResource, id, version=expected_version, command_id=command_id)
+
+
+@requires(Permission.WRITE, of="id")
+async def restore(
+    info: Info, id: ID, expected_version: int | None = None, command_id: str | None = None
+) -> Written:
+    """Bring an archived resource back."""
+    return await _change(info, c.RestoreResource, id, version=expected_version, command_id=command_id)
+
+
+@requires(Permission.WRITE, of="id")
+async def link_version(
+    info: Info, id: ID, previous_id: ID, expected_version: int | None = None, command_id: str | None = None
+) -> Written:
+    """Say that an asset is a newer version of another of its project."""
+    previous = parse_id(previous_id)
+    return await _change(
+        info, c.LinkVersion, id, version=expected_version, command_id=command_id, previous_id=previous
+    )
+
+
+@requires(Permission.WRITE, of="project_id")
+async def import_blob(
+    info: Info, sha256: str, file_name: str, project_id: ID, container_id: ID | None = None
+) -> ImportedFile:
+    """Make an asset of a blob that was uploaded before; `POST /api/projects/{id}/files` does both in one go."""
+    context = info.context
+    imported, done = await context.run(
+        context.service.import_blob,
+        sha256,
+        file_name=file_name,
+        project_id=ProjectId(parse_id(project_id)),
+        container_id=parse_id(container_id) if container_id else None,
+        actor=context.actor,
+    )
+    written = _written(done)
+    return ImportedFile(
+        resource_id=ID(imported.asset_id), token=written.token, job=written.job, written=written.written, new=imported.new
+    )
+
+
+@requires(Permission.GENERATE, of="asset_id")
+async def generate_accompaniment(
+    info: Info,
+    asset_id: ID,
+    seed: Long,
+    name: str | None = None,
+    parameters: JSON | None = None,
+    command_id: str | None = None,
+) -> Written:
+    """Write bass, chords and drums to an analysed asset; the same seed and parameters give the same bytes."""
+    command = make(
+        c.GenerateAccompaniment, asset_id=parse_id(asset_id), seed=seed, name=name, parameters=parameters or {}
+    )
+    return await _execute(info, command, command_id)
+
+
+@requires(Permission.WRITE, of="resource_id")
+async def retry(info: Info, resource_id: ID, failure_id: ID, command_id: str | None = None) -> Written:
+    """Try a dead letter again."""
+    command = make(c.RetryProcessing, resource_id=parse_id(resource_id), failure_id=parse_id(failure_id))
+    return await _execute(info, command, command_id)
+
+
+@requires(Permission.WRITE, of="id")
+async def export_lineage(info: Info, id: ID, format: ExportFormat, command_id: str | None = None) -> Written:
+    """Write the lineage of a resource as a document and remember it as an export."""
+    context = info.context
+    found, kind = parse_id(id), FORMATS[format.value]
+
+    def write() -> c.ExportLineage:
+        document = exported(context.service, ResourceId(found), format.value)
+        blob = context.service.blobs.put(document.body, kind.media_type)
+        return make(
+            c.ExportLineage, resource_id=found, format=kind.name, position=document.position, content=blob
+        )
+
+    return await _execute(info, await context.run(write), command_id)
+
+
+def _field(resolver: Any) -> Any:  # Any: see `fields.query`
+    return mutation(resolver)
+
+
+@strawberry.type
+class Mutation:
+    """Every command."""
+
+    create_project: Written = _field(create_project)
+    create_track: Written = _field(create_track)
+    rename: Written = _field(rename)
+    tag: Written = _field(tag)
+    describe: Written = _field(describe)
+    move: Written = _field(move)
+    archive: Written = _field(archive)
+    restore: Written = _field(restore)
+    link_version: Written = _field(link_version)
+    import_blob: ImportedFile = _field(import_blob)
+    generate_accompaniment: Written = _field(generate_accompaniment)
+    retry: Written = _field(retry)
+    export_lineage: Written = _field(export_lineage)
+
+
+__all__ = ["Mutation", "cast"]

@@ -1,0 +1,262 @@
+"""REST: what GraphQL is not made for: uploads, downloads in ranges, provenance documents, health."""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any, BinaryIO
+from urllib.parse import quote
+
+import orjson
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from api.access import LOCAL, check, declared, requires
+from api.export import FORMATS, exported
+from api.graphql.context import Shared
+from api.graphql.scalars import as_of
+from api.ranges import parse_range
+from api.tokens import token_text
+from domain.access import Permission
+from domain.errors import LimitExceeded, Malformed, NotFound, Unavailable
+from domain.ids import ProjectId, ResourceId, parse_id
+from domain.service import Service
+from domain.values import Blob
+
+CHUNK_BYTES = 256 * 1024
+QUEUED_CHUNKS = 16
+STALLED_S = 60.0
+_INLINE = ("audio/", "image/png", "image/jpeg", "video/", "text/plain")
+
+
+def rest(shared: Shared) -> APIRouter:
+    """The routes under /api, and health."""
+    router = APIRouter()
+    for path, method, endpoint in (
+        ("/api/projects/{project_id}/files", "POST", upload),
+        ("/api/blobs/{sha256}", "GET", download),
+        ("/api/blobs/{sha256}", "HEAD", download),
+        ("/api/resources/{id}/content", "GET", content),
+        ("/api/resources/{id}/content", "HEAD", content),
+        ("/api/lineage/{id}/{format}.json", "GET", lineage),
+        ("/healthz", "GET", healthz),
+        ("/readyz", "GET", readyz),
+    ):
+        router.add_route(path, _served(endpoint, shared), methods=[method], name=endpoint.__name__)
+    return router
+
+
+Endpoint = Callable[[Request, Shared], Any]  # Any: an awaitable of a response
+
+
+def _served(endpoint: Endpoint, shared: Shared) -> Callable[[Request], Any]:  # Any: the same
+    """The route of an endpoint, its permission checked first."""
+    requirement = declared(endpoint)
+
+    @requires(requirement.permission, of=requirement.of)
+    async def serve(request: Request) -> Response:
+        check(shared.service.access, LOCAL, requirement, request.path_params)
+        answer: Response = await endpoint(request, shared)
+        return answer
+
+    return serve
+
+
+def _json(body: object, status: int = 200) -> Response:
+    return Response(orjson.dumps(body), status, media_type="application/json")
+
+
+class _Piped:
+    """Chunks on their way from the event loop to the thread that writes them, a few at a time."""
+
+    def __init__(self) -> None:
+        self._chunks: queue.Queue[bytes | BaseException | None] = queue.Queue(QUEUED_CHUNKS)
+
+    def __iter__(self) -> Iterator[bytes]:
+        while True:
+            try:
+                chunk = self._chunks.get(timeout=STALLED_S)
+            except queue.Empty as error:
+                raise Unavailable(f"the upload stood still for {STALLED_S:g} s; send it again") from error
+            if chunk is None:
+                return
+            if isinstance(chunk, BaseException):
+                raise chunk
+            yield chunk
+
+    async def put(self, chunk: bytes | BaseException | None, writing: asyncio.Future[Blob]) -> None:
+        """Wait for room, but not for a writer that has given up."""
+        while not writing.done():
+            try:
+                self._chunks.put_nowait(chunk)
+                return
+            except queue.Full:
+                await asyncio.sleep(0.002)
+
+
+async def _store(request: Request, shared: Shared) -> Blob:
+    """Stream the body to a blob, hashed on the way; nothing is left behind where it breaks off."""
+    limit = shared.service.blob_limit_bytes
+    told = request.headers.get("content-length", "")
+    if told.isdecimal() and int(told) > limit:
+        raise LimitExceeded(f"the upload has {int(told):,} bytes, {limit:,} are allowed", limit=limit)
+    kind = request.headers.get("content-type", "application/octet-stream").partition(";")[0].strip()
+    piped = _Piped()
+    writing = asyncio.ensure_future(
+        shared.threads.wait(shared.service.blobs.put_stream, piped, kind, limit_bytes=limit)
+    )
+    try:
+        async for chunk in request.stream():
+            if writing.done():
+                break
+            for start in range(0, len(chunk), CHUNK_BYTES):
+                await piped.put(chunk[start : start + CHUNK_BYTES], writing)
+        await piped.put(None, writing)
+    except BaseException as error:
+        broken = Malformed("the upload broke off; send it again")
+        broken.__cause__ = error
+        await piped.put(broken, writing)
+        await asyncio.gather(writing, return_exceptions=True)
+        raise
+    return await writing
+
+
+@requires(Permission.WRITE, of="project_id")
+async def upload(request: Request, shared: Shared) -> Response:
+    """Import the body as a file named `name` into a project, or into its track `container`.
+
+    Answers 201 and the new resource, 200 where the project held the content already.
+    Raises: Malformed, Unsupported, LimitExceeded, NotFound, Unavailable.
+    """
+    project = ProjectId(parse_id(request.path_params["project_id"]))
+    name = request.query_params.get("name", "").strip()
+    if not name or len(name) > 500 or any(part in name for part in ("/", "\\", "\x00")):
+        raise Malformed("say the file's name, without folders, as ?name=…", field="name")
+    inside = request.query_params.get("container")
+    container = parse_id(inside) if inside else None
+    service = shared.service
+    if not await shared.threads.run(_exists, service, project):
+        raise NotFound(f"there is no project {project}", id=project)
+    blob = await _store(request, shared)
+    imported, done = await shared.threads.wait(
+        service.import_blob, blob.sha256, file_name=name, project_id=project, container_id=container, actor=LOCAL
+    )
+    body = {
+        "resourceId": imported.asset_id,
+        "projectId": imported.project_id,
+        "new": imported.new,
+        "job": done.job,
+        "token": token_text(done.token) if done.token else None,
+        "content": {"sha256": blob.sha256, "size": str(blob.size_bytes), "url": f"/api/blobs/{blob.sha256}"},
+    }
+    return _json(body, 201 if imported.new else 200)
+
+
+def _exists(service: Service, id: ResourceId | ProjectId) -> bool:
+    return bool(service.log.about(ResourceId(id)))
+
+
+def _read(file: BinaryIO, first: int, last: int) -> Iterator[bytes]:
+    with file:
+        file.seek(first)
+        left = last - first + 1
+        while left > 0:
+            chunk = file.read(min(CHUNK_BYTES, left))
+            if not chunk:
+                return
+            left -= len(chunk)
+            yield chunk
+
+
+def _disposition(name: str | None, media_type: str) -> str:
+    how = "inline" if media_type.startswith(_INLINE) else "attachment"
+    return f"{how}; filename*=UTF-8''{quote(name, safe='')}" if name else how
+
+
+async def _send(request: Request, shared: Shared, sha256: str, media_type: str, name: str | None) -> Response:
+    """The blob, or the part of it that the request asks for."""
+    service = shared.service
+    size = await shared.threads.run(service.blobs.size, sha256)
+    etag = f'"{sha256}"'
+    headers = {
+        "etag": etag,
+        "accept-ranges": "bytes",
+        "cache-control": "private, max-age=31536000, immutable",
+        "content-disposition": _disposition(name, media_type),
+        "content-security-policy": "sandbox; default-src 'none'",
+    }
+    if etag in request.headers.get("if-none-match", "") or request.headers.get("if-none-match") == "*":
+        return Response(status_code=304, headers=headers)
+    wanted = request.headers.get("range") if request.headers.get("if-range", etag) == etag else None
+    try:
+        part = parse_range(wanted, size)
+    except LimitExceeded as error:
+        unsatisfied = {"content-range": f"bytes */{size}", "content-type": "application/problem+json"}
+        told = {"title": "NotSatisfiable", "status": 416, "code": error.code, "detail": error.message}
+        return Response(orjson.dumps(told), 416, headers=unsatisfied)
+    first, last = part or (0, size - 1)
+    headers["content-length"] = str(last - first + 1)
+    if part:
+        headers["content-range"] = f"bytes {first}-{last}/{size}"
+    status = 206 if part else 200
+    if request.method == "HEAD":
+        return Response(status_code=status, headers=headers, media_type=media_type)
+    file = await shared.threads.run(service.blobs.open, sha256)
+    return StreamingResponse(_chunks(shared, file, first, last), status, headers=headers, media_type=media_type)
+
+
+async def _chunks(shared: Shared, file: BinaryIO, first: int, last: int) -> AsyncIterator[bytes]:
+    chunks = _read(file, first, last)
+    try:
+        while (chunk := await shared.threads.run(next, chunks, None)) is not None:
+            yield chunk
+    finally:
+        file.close()
+
+
+@requires(Permission.READ)
+async def download(request: Request, shared: Shared) -> Response:
+    """A blob by its sha256, whole or in a range. Raises: NotFound."""
+    name = request.query_params.get("name")
+    return await _send(request, shared, request.path_params["sha256"], "application/octet-stream", name)
+
+
+@requires(Permission.READ, of="id")
+async def content(request: Request, shared: Shared) -> Response:
+    """The content of a resource under its name and media type, whole or in a range. Raises: NotFound."""
+    id = parse_id(request.path_params["id"])
+    document = await shared.threads.run(shared.service.views.documents.get, id)
+    blob = document.get("content")
+    if not blob:
+        raise NotFound(f"{document['name']!r} has no content of its own", id=id)
+    return await _send(
+        request, shared, blob["sha256"], blob["media_type"], document.get("file_name") or document["name"]
+    )
+
+
+@requires(Permission.READ, of="id")
+async def lineage(request: Request, shared: Shared) -> Response:
+    """The lineage of a resource as prov.json or openlineage.json, as of `asOf`. Raises: NotFound, LimitExceeded."""
+    format = request.path_params["format"]
+    if format not in FORMATS:
+        raise NotFound(f"lineage is written as {' or '.join(FORMATS)}, not {format!r}", format=format)
+    id, moment = parse_id(request.path_params["id"]), as_of(request.query_params.get("asOf"))
+    document = await shared.threads.run(exported, shared.service, id, format, moment=moment)
+    return Response(document.body, media_type=FORMATS[format].media_type)
+
+
+@requires(Permission.READ)
+async def healthz(request: Request, shared: Shared) -> Response:
+    """The process answers."""
+    return _json({"status": "ok"})
+
+
+@requires(Permission.READ)
+async def readyz(request: Request, shared: Shared) -> Response:
+    """The log and the views answer; 503 while they do not."""
+    views = await shared.threads.run(shared.service.views.status)
+    head = await shared.threads.run(shared.service.log.head)
+    told = [{"name": view.name, "version": view.version, "lag": view.lag, "state": view.state} for view in views]
+    return _json({"status": "ready", "position": str(head), "views": told})

@@ -1,0 +1,51 @@
+"""Every handler there is: a new analysis or generator is one line here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+
+from domain import ids
+from events.catalogue import EVENT_TYPES
+from events.models import ModelVersionRegistered
+from processors.audio.beats import track_beats
+from processors.audio.chords import estimate_chords
+from processors.audio.describe import describe_audio
+from processors.audio.embedding import compute_embedding
+from processors.audio.features import extract_features
+from processors.audio.key import estimate_key
+from processors.audio.loudness import measure_loudness
+from processors.audio.silence import find_silence
+from processors.audio.waveform import draw_waveform
+from processors.handler import Processor, consumes
+from processors.midi.describe import describe_notes
+from processors.synthesis.render import INSTRUMENT_CARD, INSTRUMENT_MODEL, render_notes
+
+HANDLERS: tuple[Processor, ...] = (
+    describe_audio,
+    draw_waveform,
+    measure_loudness,
+    extract_features,
+    find_silence,
+    track_beats,
+    estimate_key,
+    estimate_chords,
+    compute_embedding,
+    describe_notes,
+    render_notes,
+
+)
+
+MODELS: tuple[ModelVersionRegistered, ...] = tuple(
+    ModelVersionRegistered(model_version_id=ids.model_version_id(name, version), name=name, version=version, card=card)
+    for (name, version), card in ((INSTRUMENT_MODEL, INSTRUMENT_CARD),)
+)
+"""What generations and renders are made by; registered when the data folder is first opened."""
+
+PROCESSORS: Mapping[str, Processor] = {handler.name: handler for handler in HANDLERS}
+
+CONSUMERS: Mapping[str, tuple[str, ...]] = {
+    name: tuple(handler.name for handler in HANDLERS if issubclass(kind, consumes(handler)))
+    for name, kind in EVENT_TYPES.items()
+}
+"""Event type -> the processors that answer it."""
