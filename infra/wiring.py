@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-
 from domain import ids
 from events.catalogue import EVENT_TYPES
 from events.models import ModelVersionRegistered
@@ -33,7 +32,6 @@ HANDLERS: tuple[Processor, ...] = (
     compute_embedding,
     describe_notes,
     render_notes,
-
 )
 
 MODELS: tuple[ModelVersionRegistered, ...] = tuple(

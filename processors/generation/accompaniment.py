@@ -15,7 +15,7 @@ from domain.values import Metadata
 from events.generations import AccompanimentRequested, MidiGenerated
 from processors.generation.grid import Grid, find_downbeat, lay_beats
 from processors.generation.harmony import harmonies, tonic_harmony
-from processors.generation.parts import Plan, Played, write_bass, write_chords, write_drums
+from processors.generation.parts import Plan, Played, held_until, write_bass, write_chords, write_drums
 from processors.generation.patterns import STYLES
 from processors.handler import processor
 from processors.midi.notes import DRUM_CHANNEL, Notes, make_notes, read_midi, write_midi
@@ -66,7 +66,7 @@ def accompany(event: AccompanimentRequested) -> Notes:
     if not chords:
         return make_notes([], metres=metres)
     random = np.random.Generator(np.random.PCG64(event.seed % 2**64))
-    plan = Plan(chords, grid.downbeat, style, _number(set_to["density"]))
+    plan = Plan(chords, held_until(chords), grid.downbeat, style, _number(set_to["density"]))
     table = np.array(
         [
             *_at_level(write_bass(plan), _number(set_to["bass_level"])),
@@ -119,13 +119,14 @@ def _humanised(timed: np.ndarray, random: np.random.Generator, most_s: float, *,
     moved: np.ndarray = timed.copy()
     moved[:, 0] = np.clip(timed[:, 0] + ways[:, 0] * most_s, 0.0, end_s)
     moved[:, 1] = np.minimum(np.maximum(timed[:, 1], moved[:, 0] + SHORTEST_S), max(end_s, 0.0))
-    moved[:, 3] = np.clip(np.rint(timed[:, 3] + ways[:, 1] * 4 * (most_s > 0)), 1, 127)
+    moved[:, 3] = np.clip(np.rint(timed[:, 3] + ways[:, 1] * (4 if most_s else 0)), 1, 127)
     return _apart(moved)
 
 
 def _apart(timed: np.ndarray) -> np.ndarray:
     """End each note before the same key of its channel is struck again."""
-    ordered: np.ndarray = timed[np.lexsort((timed[:, 0], timed[:, 2], timed[:, 4]))]
+    order = np.lexsort((timed[:, 0], timed[:, 2], timed[:, 4]))
+    ordered: np.ndarray = timed[order]
     same = np.all(ordered[1:, [2, 4]] == ordered[:-1, [2, 4]], axis=1)
     ordered[:-1, 1] = np.where(same, np.minimum(ordered[:-1, 1], ordered[1:, 0]), ordered[:-1, 1])
     return ordered

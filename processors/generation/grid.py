@@ -25,7 +25,7 @@ BEATS_PER_BAR = 4
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """Beats in order, the last of which only ends the one before it; `downbeat`, 0 to 3, is the first that begins a bar."""
+    """Beats in order, the last of which only ends the one before; `downbeat`, 0 to 3, is the first to begin a bar."""
 
     beats_s: tuple[float, ...]
     downbeat: int = 0

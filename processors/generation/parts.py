@@ -18,6 +18,14 @@ FIRST_BASS = 36
 DRUM_LENGTH = 0.2
 
 
+def held_until(chords: Sequence[h.Harmony]) -> list[int]:
+    """For each beat, the beat on which its harmony gives way to another, or the number of beats."""
+    until = [len(chords)] * len(chords)
+    for beat in reversed(range(len(chords) - 1)):
+        until[beat] = until[beat + 1] if chords[beat] == chords[beat + 1] else beat + 1
+    return until
+
+
 class Played(NamedTuple):
     """A note at a place in beats."""
 
@@ -31,9 +39,10 @@ class Played(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is to be accompanied, and how densely; chords has one harmony a beat."""
+    """What is to be accompanied, and how densely: a harmony for each beat, and the beat on which it gives way."""
 
     chords: Sequence[h.Harmony]
+    held_until: Sequence[int]
     downbeat: int
     style: p.Style
     density: float
@@ -52,10 +61,7 @@ class Plan:
 
     def change_after(self, at: float) -> float:
         """The place of the next change of harmony, or of the end."""
-        beat = int(at) + 1
-        while beat < len(self.chords) and self.chords[beat] == self.chords[beat - 1]:
-            beat += 1
-        return float(beat)
+        return float(self.held_until[min(int(at), len(self.chords) - 1)])
 
     def changes(self, beat: int) -> bool:
         """Whether a harmony begins on this beat."""

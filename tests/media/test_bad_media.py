@@ -7,6 +7,7 @@ import struct
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import mido
 import numpy as np
@@ -23,7 +24,7 @@ BOUND_S = 10.0
 FLOAT = {"tag": 3, "bits": 32}
 
 
-def encoded(suffix: str, seconds: float = 3.0, **how: str) -> Callable[[Path], bytes]:
+def encoded(suffix: str, seconds: float = 3.0, **how: Any) -> Callable[[Path], bytes]:
     """Bytes of a good file of this suffix."""
 
     def make(folder: Path) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -50,7 +51,8 @@ def good(folder: Path, name: str) -> bytes:
         return making.convert(write(folder / "good.wav", sound), path).read_bytes()
     if name == "a.opus":
         return write(path, sound, 48000, format="OGG", subtype="OPUS").read_bytes()
-    return write(path, sound, **({"subtype": "FLOAT"} if name == "f.wav" else {})).read_bytes()
+    how: dict[str, Any] = {"subtype": "FLOAT"} if name == "f.wav" else {}  # Any: what soundfile takes
+    return write(path, sound, **how).read_bytes()
 
 
 def edited(data: bytes, edits: list[Edit]) -> bytes:

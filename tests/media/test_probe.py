@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 import wave
 from pathlib import Path
+from typing import Any
 
 import mido
 import numpy as np
@@ -22,7 +23,7 @@ from tests.media.making import RATE_HZ, melody, midi_bytes, tone, write
 needs_ffmpeg = pytest.mark.skipif(
     making.FFMPEG is None, reason="ffmpeg is not installed, so no AAC can be made or read"
 )
-SAMPLED: tuple[tuple[str, dict[str, str], str, float], ...] = (
+SAMPLED: tuple[tuple[str, dict[str, Any], str, float], ...] = (  # Any: what soundfile takes
     ("a.wav", {"subtype": "PCM_16"}, "audio/wav", 1e-4),
     ("b.wav", {"subtype": "PCM_24"}, "audio/wav", 1e-6),
     ("c.wav", {"subtype": "FLOAT"}, "audio/wav", 0.0),
@@ -55,7 +56,7 @@ def notes_of(found: Probe) -> NoteFacts:
 
 @pytest.mark.parametrize(("name", "how", "media_type", "error"), SAMPLED, ids=[row[0] for row in SAMPLED])
 def test_audio_is_read_to_its_last_frame(
-    tmp_path: Path, name: str, how: dict[str, str], media_type: str, error: float
+    tmp_path: Path, name: str, how: dict[str, Any], media_type: str, error: float
 ) -> None:
     """Given a second of stereo, when probed and decoded, then all its frames are there, close to what was written."""
     samples = tone()
