@@ -203,7 +203,7 @@ def _generate_accompaniment(past: Past, command: c.GenerateAccompaniment) -> Dec
         beats_s=beats.beats_s,
         tonic=key.tonic,
         mode=key.mode,
-        chords=chords.chords,
+        line=chords.line,
     )
     return Decision(id, (event,))
 

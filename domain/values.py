@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import base64
 import binascii
-from typing import Annotated
+from collections.abc import Iterable
+from typing import Annotated, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, model_validator
 
 from domain.errors import Malformed
 
@@ -69,6 +70,38 @@ class Chord(Value):
     start_s: Seconds
     end_s: Seconds
     label: str
+
+
+class ChordLine(Value):
+    """Chords one after the other: chord i is `labels[i]`, from `boundaries_s[i]` to `boundaries_s[i + 1]`."""
+
+    boundaries_s: tuple[Seconds, ...] = ()
+    labels: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _matched(self) -> Self:
+        if len(self.boundaries_s) != (len(self.labels) + 1 if self.labels else 0):
+            raise ValueError(f"{len(self.labels)} chords need one boundary more, not {len(self.boundaries_s)}")
+        return self
+
+    @classmethod
+    def of(cls, chords: Iterable[Chord]) -> Self:
+        """The line of chords in order; N between two that do not meet."""
+        boundaries: list[float] = []
+        labels: list[str] = []
+        for chord in chords:
+            if boundaries and boundaries[-1] < chord.start_s:
+                labels.append("N")
+                boundaries.append(chord.start_s)
+            labels.append(chord.label)
+            boundaries += [chord.end_s] if boundaries else [chord.start_s, chord.end_s]
+        return cls(boundaries_s=tuple(boundaries), labels=tuple(labels))
+
+    @property
+    def chords(self) -> tuple[Chord, ...]:
+        """The chords with their spans."""
+        spans = zip(self.boundaries_s, self.boundaries_s[1:], self.labels, strict=False)
+        return tuple(Chord(start_s=start, end_s=end, label=label) for start, end, label in spans)
 
 
 def pack_floats(values: np.ndarray) -> PackedFloats:

@@ -113,6 +113,9 @@ class GraphRows(Protocol):
     def node(self, kind: Kind, id: str, *, variant: str, label: str, project: str, at: At, facts: Facts) -> None:
         """A node exists from here on; what is known under this id already stays as it is."""
 
+    def finding(self, id: str, asset: str, *, variant: str, project: str, at: At, facts: Facts) -> None:
+        """An analysis exists from here on, under the id of the event at this position, and an edge leads to it."""
+
     def relabel(self, id: str, label: str, at: At) -> None:
         """The node has another label from here on."""
 

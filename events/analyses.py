@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from domain.values import Blob, Chord, Metadata, PackedFloats, Seconds, Uuid
+from domain.values import Blob, Chord, ChordLine, Metadata, PackedFloats, Seconds, Uuid
 from events.base import Event
 
 Confidence = Annotated[float, Field(ge=0, le=1)]
@@ -132,7 +132,12 @@ class ChordsEstimated(Analysis):
     KIND: ClassVar[str] = "chords"
     FACTS: ClassVar[tuple[str, ...]] = ("confidence",)
     confidence: Confidence
-    chords: tuple[Chord, ...]
+    line: ChordLine
+
+    @property
+    def chords(self) -> tuple[Chord, ...]:
+        """The chords with their spans."""
+        return self.line.chords
 
 
 class EmbeddingComputed(Analysis):

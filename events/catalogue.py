@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from types import MappingProxyType, ModuleType
+from typing import TypeVar
 
 from events import analyses, exports, generations, imports, models, processing, resources
 from events.base import Event
@@ -23,9 +24,11 @@ def _types(topic: ModuleType) -> list[type[Event]]:
     return [kind for kind in found if kind.TYPE and kind.__module__ == topic.__name__]
 
 
+Kind = TypeVar("Kind", bound=Event)
+
 EVENT_TYPES = MappingProxyType({kind.TYPE: kind for topic in TOPICS for kind in _types(topic)})
 
 
-def types_under(base: type[Event]) -> tuple[type[Event], ...]:
+def types_under(base: type[Kind]) -> tuple[type[Kind], ...]:
     """Return the written event types that are `base` or descend from it."""
     return tuple(kind for kind in EVENT_TYPES.values() if issubclass(kind, base))

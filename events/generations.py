@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from domain.values import Chord, Metadata, Name, Uuid
+from domain.values import Chord, ChordLine, Metadata, Name, Uuid
 from events.base import Event
 from events.imports import AudioAdded, NotesAdded
 
@@ -30,7 +30,12 @@ class AccompanimentRequested(Event):
     beats_s: tuple[float, ...]
     tonic: str | None
     mode: str | None
-    chords: tuple[Chord, ...]
+    line: ChordLine
+
+    @property
+    def chords(self) -> tuple[Chord, ...]:
+        """The chords with their spans."""
+        return self.line.chords
 
 
 class MidiGenerated(NotesAdded):

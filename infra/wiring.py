@@ -16,6 +16,7 @@ from processors.audio.key import estimate_key
 from processors.audio.loudness import measure_loudness
 from processors.audio.silence import find_silence
 from processors.audio.waveform import draw_waveform
+from processors.generation.accompaniment import ACCOMPANIMENT_CARD, ACCOMPANIMENT_MODEL, write_accompaniment
 from processors.handler import Processor, consumes
 from processors.midi.describe import describe_notes
 from processors.synthesis.render import INSTRUMENT_CARD, INSTRUMENT_MODEL, render_notes
@@ -32,11 +33,12 @@ HANDLERS: tuple[Processor, ...] = (
     compute_embedding,
     describe_notes,
     render_notes,
+    write_accompaniment,
 )
 
 MODELS: tuple[ModelVersionRegistered, ...] = tuple(
     ModelVersionRegistered(model_version_id=ids.model_version_id(name, version), name=name, version=version, card=card)
-    for (name, version), card in ((INSTRUMENT_MODEL, INSTRUMENT_CARD),)
+    for (name, version), card in ((ACCOMPANIMENT_MODEL, ACCOMPANIMENT_CARD), (INSTRUMENT_MODEL, INSTRUMENT_CARD))
 )
 """What generations and renders are made by; registered when the data folder is first opened."""
 

@@ -8,10 +8,12 @@ from domain.resource import merged
 from domain.views import Document, DocumentRows, Kind
 from events import analyses, exports, generations, imports, models, processing, resources
 from events.base import Event
+from events.catalogue import types_under
 from events.envelope import Recorded
 
 NAME = "catalogue"
 VERSION = 1
+FINDINGS = {kind.TYPE: kind for kind in types_under(analyses.Analysis)}
 
 
 def apply(rows: DocumentRows, events: list[Recorded]) -> None:
@@ -27,9 +29,9 @@ def apply(rows: DocumentRows, events: list[Recorded]) -> None:
 
 def fold(document: Document | None, event: Recorded) -> Document | None:
     """Return the document of the event's subject after it; None where the event makes no document."""
-    data = event.data
+    finding = FINDINGS.get(event.type)
     if document is None:
-        begun = _begun(data)
+        begun = None if finding else _begun(event.data)
         if begun is None:
             return None
         document = {
@@ -44,20 +46,20 @@ def fold(document: Document | None, event: Recorded) -> Document | None:
             "analyses": {},
             **begun,
         }
-    elif isinstance(data, analyses.Analysis):
-        document = {**document, "analyses": {**document["analyses"], data.KIND: _finding(event, data)}}
-    elif isinstance(data, processing.ProcessingFailed | processing.RetryRequested | imports.AssetAdded):
+    elif finding:
+        document = {**document, "analyses": {**document["analyses"], finding.KIND: _found(event, finding)}}
+    elif isinstance(event.data, processing.ProcessingFailed | processing.RetryRequested | imports.AssetAdded):
         return {**document, "position": event.position}
     else:
-        document = {**document, **_changed(document, data), "version": event.sequence}
+        document = {**document, **_changed(document, event.data), "version": event.sequence}
     document["updated_us"] = event.time_us
     document["position"] = event.position
     return document
 
 
-def _finding(event: Recorded, data: analyses.Analysis) -> dict[str, Any]:
-    values = data.__dict__
-    return {"id": event.id, "source": event.source, **{name: values[name] for name in data.FACTS}}
+def _found(event: Recorded, kind: type[analyses.Analysis]) -> dict[str, Any]:
+    values = event.json
+    return {"id": event.id, "source": event.source, **{name: values[name] for name in kind.FACTS}}
 
 
 def _begun(data: Event) -> dict[str, Any] | None:

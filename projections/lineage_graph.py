@@ -44,14 +44,13 @@ def _again(rows: GraphRows, event: Recorded, data: imports.AssetImportedAgain, a
     rows.edge(Relation.CONTAINS, data.container_id, data.asset_id, at)
 
 
-def _analysis(rows: GraphRows, event: Recorded, data: analyses.Analysis, at: At) -> None:
-    values = data.__dict__
-    facts: dict[str, Any] = {name: values[name] for name in data.FACTS}
+def _finding(rows: GraphRows, event: Recorded, kind: type[analyses.Analysis], at: At) -> None:
+    values = event.json
+    facts: dict[str, Any] = {name: values[name] for name in kind.FACTS}
     facts["source"] = event.source
-    if data.parameters:
-        facts["parameters"] = data.parameters
-    rows.node(Kind.ANALYSIS, event.id, variant=data.KIND, label=data.KIND, project=event.project, at=at, facts=facts)
-    rows.edge(Relation.ANALYSED_AS, data.asset_id, event.id, at)
+    if values["parameters"]:
+        facts["parameters"] = values["parameters"]
+    rows.finding(event.id, event.subject, variant=kind.KIND, project=event.project, at=at, facts=facts)
 
 
 def _accompaniment(rows: GraphRows, event: Recorded, data: generations.AccompanimentRequested, at: At) -> None:
@@ -120,7 +119,6 @@ HANDLERS: dict[str, Apply] = {
     resources.TrackCreated.TYPE: _track,
     **{kind.TYPE: _asset for kind in types_under(imports.AssetAdded)},
     imports.AssetImportedAgain.TYPE: _again,
-    **{kind.TYPE: _analysis for kind in types_under(analyses.Analysis)},
     generations.AccompanimentRequested.TYPE: _accompaniment,
     models.ModelVersionRegistered.TYPE: _model,
     exports.LineageExported.TYPE: _export,
@@ -132,9 +130,14 @@ HANDLERS: dict[str, Apply] = {
 }
 
 
+FINDINGS = {kind.TYPE: kind for kind in types_under(analyses.Analysis)}
+
+
 def apply(rows: GraphRows, events: list[Recorded]) -> None:
     """Fold a page of events into the graph."""
     for event in events:
-        handler = HANDLERS.get(event.type)
-        if handler is not None:
-            handler(rows, event, event.data, At(event.position, event.time_us))
+        at = At(event.position, event.time_us)
+        if event.type in FINDINGS:
+            _finding(rows, event, FINDINGS[event.type], at)
+        elif event.type in HANDLERS:
+            HANDLERS[event.type](rows, event, event.data, at)

@@ -25,6 +25,6 @@ def apply(rows: SeriesRows, events: list[Recorded]) -> None:
             name = f"processing_ms.{event.processor}"
             rows.point(name, project=event.project, subject=event.subject, value=float(event.duration_ms), at=at)
         for field, name in (series or {}).items():
-            value = event.data.__dict__[field]
+            value = event.json[field]
             if value is not None:
                 rows.point(name, project=event.project, subject=event.subject, value=value, at=at)

@@ -14,7 +14,6 @@ def apply(rows: VectorRows, events: list[Recorded]) -> None:
     """Fold a page of events into the vectors."""
     for event in events:
         if event.type == EmbeddingComputed.TYPE:
-            data = event.data
-            assert isinstance(data, EmbeddingComputed)  # noqa: S101  # its type says so
+            space, packed = event.json["space"], event.json["vector"]
             at = At(event.position, event.time_us)
-            rows.vector(data.asset_id, project=event.project, space=data.space, packed=data.vector, at=at)
+            rows.vector(event.subject, project=event.project, space=space, packed=packed, at=at)

@@ -10,12 +10,11 @@ import strawberry
 from api.access import requires
 from api.graphql.context import Info
 from api.graphql.fields import query
-from api.graphql.limits import usually
 from api.graphql.paging import Connection, connect
 from api.graphql.scalars import JSON, Cursor, Instant, Long
 from api.tokens import event_text, parse_position
 from domain.access import Permission
-from domain.errors import Malformed
+from domain.errors import Malformed, NotFound
 from domain.ids import ProjectId, parse_id
 from domain.ports import Selection
 from events.catalogue import EVENT_TYPES
@@ -63,8 +62,11 @@ class Event:
     async def resource(
         self, info: Info
     ) -> Annotated[Resource, strawberry.lazy("api.graphql.resources")] | None:
-        """The resource it is about."""
-        return await info.context.resource(self.subject)
+        """The resource it is about; null where it has none."""
+        try:
+            return await info.context.resource(self.subject)
+        except NotFound:
+            return None
 
 
 def payload(event: Recorded) -> JSON:
@@ -121,4 +123,4 @@ class EventQueries:
     events: Connection[Event] = query(events)
 
 
-__all__ = ["Event", "EventQueries", "connect_events", "payload", "selection", "types_of", "usually"]
+__all__ = ["Event", "EventQueries", "connect_events", "payload", "selection", "types_of"]

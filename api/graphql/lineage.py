@@ -89,13 +89,17 @@ class LineageConnection:
     partial: bool = strawberry.field(description="There is more behind a limit; reason says which")
     reason: str | None
     page_info: PageInfo
-    cursors: strawberry.Private[list[str]]
+    begin: strawberry.Private[int]
+    head: strawberry.Private[int]
 
     @strawberry.field(metadata=usually(1))
     def edges(self) -> list[LineageNodeEdge]:
         """The nodes with their cursors."""
-        pairs = zip(self.cursors, self.nodes, strict=True)
-        return [LineageNodeEdge(cursor=Cursor(cursor), node=node) for cursor, node in pairs]
+        places = range(self.begin + 1, self.begin + len(self.nodes) + 1)
+        return [
+            LineageNodeEdge(cursor=Cursor(page_text("lineage", place, self.head)), node=node)
+            for place, node in zip(places, self.nodes, strict=True)
+        ]
 
 
 def _explained(service: Service, edges: list[views.Edge]) -> list[Explained]:
@@ -107,16 +111,16 @@ def _explained(service: Service, edges: list[views.Edge]) -> list[Explained]:
 
 
 def _connection(walk: Lineage, links: list[Explained] | list[views.Edge], begin: int, head: int) -> LineageConnection:
-    cursors = [page_text("lineage", begin + index + 1, head) for index in range(len(walk.nodes))]
-    if cursors and walk.next_after is not None:
-        cursors[-1] = page_text("lineage", walk.next_after, head)
+    last = begin + len(walk.nodes) if walk.next_after is None else walk.next_after
+    cursors = [page_text("lineage", begin + 1, head), page_text("lineage", last, head)] if walk.nodes else []
     return LineageConnection(
         nodes=cast(list[LineageNode], walk.nodes),
         links=cast(list[LineageLink], links),
         partial=walk.partial,
         reason=walk.reason,
         page_info=page_info(cursors, more=walk.next_after is not None, began=begin > 0),
-        cursors=cursors,
+        begin=begin,
+        head=head,
     )
 
 

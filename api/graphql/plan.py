@@ -147,13 +147,9 @@ def _inner(type_: GraphQLOutputType, details: FieldDetailsList, grouped: Grouped
     return _leaf(type_) if leaf else None  # type: ignore[arg-type]  # only leaves coerce
 
 
-def _has_null(values: Column) -> bool:
-    return any(value is None for value in values)
-
-
 def _not_null(inner: Complete) -> Complete:
     def complete(values: Column) -> Column:
-        if _has_null(values):
+        if None in values:
             raise Fallback
         return inner(values)
 
@@ -162,7 +158,7 @@ def _not_null(inner: Complete) -> Complete:
 
 def _nullable(inner: Complete) -> Complete:
     def complete(values: Column) -> Column:
-        if not _has_null(values):
+        if None not in values:
             return inner(values)
         present = iter(inner([value for value in values if value is not None]))
         return [None if value is None else next(present) for value in values]
@@ -206,7 +202,7 @@ def _leaf(type_: GraphQLLeafType) -> Complete:
         if any(issubclass(kind, BaseException) for kind in types):
             raise Fallback
         coerced = list(map(coerce, values))
-        if any(value is None or value is Undefined for value in coerced):
+        if None in coerced or Undefined in coerced:
             raise Fallback
         return coerced
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import Any, NewType
+from datetime import UTC, datetime, timedelta
+from typing import NewType
 
 import strawberry
 from strawberry.scalars import JSON
@@ -12,7 +12,7 @@ from strawberry.types.scalar import ScalarDefinition
 from api.tokens import parse_position
 from domain.errors import DiscoError, Malformed
 from domain.views import NOW, AsOf
-from events.envelope import to_datetime, to_microseconds
+from events.envelope import EPOCH, to_microseconds
 
 __all__ = ["JSON", "SCALARS", "Cursor", "Instant", "Long", "Moment", "as_of"]
 
@@ -20,6 +20,7 @@ Long = NewType("Long", int)
 Instant = NewType("Instant", int)
 Cursor = NewType("Cursor", str)
 Moment = NewType("Moment", str)
+_EPOCH = EPOCH.replace(tzinfo=None)
 
 
 def _long(value: object) -> int:
@@ -32,7 +33,7 @@ def _long(value: object) -> int:
 
 def time_text(time_us: int) -> str:
     """Microseconds since 1970 as ISO 8601 in UTC."""
-    return to_datetime(time_us).isoformat().replace("+00:00", "Z")
+    return (_EPOCH + timedelta(microseconds=time_us)).isoformat() + "Z"
 
 
 def _time(value: object) -> int:
@@ -88,4 +89,3 @@ SCALARS: dict[object, ScalarDefinition] = {
         name="Moment", description="A position in the log, or a time in ISO 8601", serialize=str, parse_value=_text
     ),
 }
-_Json = Any  # Any: JSON

@@ -33,6 +33,7 @@ from infra.embedded.rows import fetch, fetch_one, id_of, key_of
 
 EVER = (1 << 62) - 1
 CACHED_KEYS = 200_000
+FINDINGS = 1 << 40  # above it lie the keys of analyses
 RELATIONS = tuple(Relation)
 CODES = {relation: code for code, relation in enumerate(RELATIONS)}
 
@@ -60,29 +61,25 @@ class SqliteGraphRows:
         self._connection = connection
         self._table = table
         self._keys = keys
-        self._next: int | None = None
-        self._ids: list[tuple[int, bytes]] = []
+        self._new = f"""INSERT INTO {table}_ids
+                        SELECT coalesce(max(key), 0) + 1, ? FROM {table}_ids WHERE key < {FINDINGS}
+                        ON CONFLICT DO NOTHING RETURNING key"""
         self._fresh: set[int] = set()
+        self._ids: list[tuple[int, bytes]] = []
         self._nodes: list[tuple[object, ...]] = []
         self._edges: list[tuple[int, int, int, int, int, int, int]] = []
 
     def _key(self, id: str) -> int:
         key = self._keys.get(id)
         if key is None:
-            blob = key_of(id)
-            key = fetch_one(self._connection, f"SELECT key FROM {self._table}_ids WHERE id = ?", (blob,))
+            values = (key_of(id),)
+            key = fetch_one(self._connection, self._new, values)
             if key is None:
-                key = self._new_key()
-                self._ids.append((key, blob))
+                key = fetch_one(self._connection, f"SELECT key FROM {self._table}_ids WHERE id = ?", values)
+            else:
                 self._fresh.add(key)
             self._keys[id] = key
         return key
-
-    def _new_key(self) -> int:
-        if self._next is None:
-            self._next = int(fetch_one(self._connection, f"SELECT coalesce(max(key), 0) FROM {self._table}_ids"))
-        self._next += 1
-        return self._next
 
     def node(self, kind: Kind, id: str, *, variant: str, label: str, project: str, at: At, facts: Facts) -> None:
         """See `GraphRows.node`."""
@@ -91,24 +88,21 @@ class SqliteGraphRows:
             self._fresh.discard(key)
         elif self._has_node(key):
             return
-        self._nodes.append(
-            (
-                key,
-                at.position,
-                EVER,
-                at.time_us,
-                EVER,
-                key_of(id),
-                at.position,
-                at.time_us,
-                kind.value,
-                variant,
-                label,
-                key_of(project),
-                0,
-                orjson.dumps(facts),
-            )
-        )
+        self._add(key, kind, id, variant, label, project, at, facts)
+
+    def finding(self, id: str, asset: str, *, variant: str, project: str, at: At, facts: Facts) -> None:
+        """See `GraphRows.finding`. Its key follows from its position, so nothing has to be looked up."""
+        key = FINDINGS + at.position
+        self._keys[id] = key
+        self._ids.append((key, key_of(id)))
+        self._add(key, Kind.ANALYSIS, id, variant, variant, project, at, facts)
+        code = CODES[Relation.ANALYSED_AS]
+        self._edges.append((key, self._key(asset), code, at.position, EVER, at.time_us, EVER))
+
+    def _add(self, key: int, kind: Kind, id: str, variant: str, label: str, project: str, at: At, facts: Facts) -> None:
+        position, time_us = at.position, at.time_us
+        place = (key, position, EVER, time_us, EVER, key_of(id), position, time_us)
+        self._nodes.append((*place, kind.value, variant, label, key_of(project), 0, orjson.dumps(facts)))
 
     def _has_node(self, key: int) -> bool:
         if any(row[0] == key for row in reversed(self._nodes)):

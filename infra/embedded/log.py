@@ -6,14 +6,16 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from struct import Struct
 from typing import Any
+from zlib import crc32
 
 import apsw
 
 from domain.errors import Conflict, Corrupted, Malformed
 from domain.ids import EventId, ProjectId, ResourceId
 from domain.ports import ALL, Appended, Selection
-from events.envelope import Proposed, Recorded, checksum_of, encode
+from events.envelope import Proposed, Recorded, encode
 from infra.embedded.database import Database, translated
 from infra.embedded.rows import fetch, fetch_one, id_of, key_of
 from infra.embedded.watch import Watch
@@ -36,6 +38,7 @@ COLUMNS = (
     " duration_ms, data, checksum"
 )
 GROUP_EVENTS = 20_000
+_NUMBERS = Struct("<5q").pack
 Row = tuple[int, int, bytes, bytes, bytes, str, int, int, str, str, str, bytes | None, int | None, bytes, int, int]
 
 
@@ -268,6 +271,28 @@ def _check_expected(connection: apsw.Connection, expected: Mapping[ResourceId, i
                 current=current,
                 id=subject,
             )
+
+
+def checksum_of(
+    position: int,
+    sequence: int,
+    id: bytes,
+    project: bytes,
+    subject: bytes,
+    type: str,
+    version: int,
+    time_us: int,
+    source: str,
+    actor: str,
+    correlation: str,
+    causation: bytes | None,
+    duration_ms: int | None,
+    data: bytes,
+) -> int:
+    """CRC-32 over every column of an event's row."""
+    numbers = _NUMBERS(position, sequence, version, time_us, -1 if duration_ms is None else duration_ms)
+    texts = f"{type}\0{source}\0{actor}\0{correlation}".encode()
+    return crc32(data, crc32(b"".join((numbers, id, project, subject, causation or b"", texts))))
 
 
 def _row(position: int, sequence: int, event: Proposed, payload: bytes) -> Row:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import apsw
@@ -10,6 +11,7 @@ from domain.errors import Malformed
 from domain.ids import ResourceId
 
 
+@lru_cache(8192)
 def key_of(id: str) -> bytes:
     """The id as 16 bytes.
 
@@ -24,6 +26,7 @@ def key_of(id: str) -> bytes:
     return key
 
 
+@lru_cache(8192)
 def id_of(key: bytes) -> ResourceId:
     """The id that lies in these 16 bytes."""
     text = key.hex()

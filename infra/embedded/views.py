@@ -195,7 +195,7 @@ class SqliteViews:
             position = pages[-1][-1].position
         for page in pages:
             for event in page:
-                event.data  # noqa: B018  # decoded before the write lock is taken
+                event.json  # noqa: B018  # decoded before the write lock is taken
         self._fold(behind, pages, start, position, head)
         return position
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from domain.values import Chord
+from domain.values import ChordLine
 from events.analyses import ChordsEstimated
 from events.imports import AudioAdded
 from processors.audio.chroma import PITCH_CLASSES, STEP_FRAMES
@@ -113,8 +113,8 @@ def estimate_chords(event: AudioAdded, signal: Signal) -> ChordsEstimated:
         asset_id=event.asset_id,
         parameters={**SPECTRUM, "step_frames": STEP_FRAMES},
         confidence=round(confidence, 3),
-        chords=tuple(
-            Chord(start_s=min(start, end_s), end_s=min(end, end_s), label=LABELS[span.label])
-            for span, start, end in zip(spans, borders_s[:-1], borders_s[1:], strict=True)
+        line=ChordLine(
+            boundaries_s=tuple(min(border, end_s) for border in borders_s),
+            labels=tuple(LABELS[span.label] for span in spans),
         ),
     )

@@ -110,7 +110,8 @@ def swung(beats: np.ndarray, swing: float) -> np.ndarray:
     whole = np.floor(beats)
     part = beats - whole
     middle = 0.5 + (TRIPLET - 0.5) * swing
-    return whole + np.where(part < 0.5, part * middle / 0.5, middle + (part - 0.5) * (1 - middle) / 0.5)
+    moved = np.where(part < 0.5, part * middle / 0.5, middle + (part - 0.5) * (1 - middle) / 0.5)
+    return np.asarray(whole + moved)
 
 
 def _humanised(timed: np.ndarray, random: np.random.Generator, most_s: float, *, end_s: float) -> np.ndarray:

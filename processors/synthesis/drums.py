@@ -41,18 +41,18 @@ def _level(pitch: int) -> float:
 def _made(pitch: int) -> np.ndarray:
     sound: np.ndarray
     if pitch in _KICKS:
-        sound = _swept(0.35, from_hz=160, to_hz=48, sweep_s=0.03, decay_s=0.09)
-        sound += _noise(0.35, pitch, 0.004, 800) * 0.25
+        sound = _swept(0.6, from_hz=160, to_hz=48, sweep_s=0.03, decay_s=0.09)
+        sound += _noise(0.6, pitch, 0.004, 800) * 0.25
     elif pitch in _SNARES:
-        sound = _swept(0.25, from_hz=260, to_hz=185, sweep_s=0.02, decay_s=0.05) * 0.7
-        sound += _noise(0.25, pitch, 0.055, 1500)
+        sound = _swept(0.4, from_hz=260, to_hz=185, sweep_s=0.02, decay_s=0.06)
+        sound += _noise(0.4, pitch, 0.055, 1200) * 0.8
     elif pitch in _TOMS_HZ:
         hz = _TOMS_HZ[pitch]
-        sound = _swept(0.5, from_hz=hz * 1.6, to_hz=hz, sweep_s=0.04, decay_s=0.12)
-        sound += _noise(0.5, pitch, 0.01, 500) * 0.1
+        sound = _swept(0.85, from_hz=hz * 1.6, to_hz=hz, sweep_s=0.04, decay_s=0.12)
+        sound += _noise(0.85, pitch, 0.01, 500) * 0.1
     elif pitch in _HANDS_HZ:
         hz = _HANDS_HZ[pitch]
-        sound = _swept(0.25, from_hz=hz * 1.2, to_hz=hz, sweep_s=0.01, decay_s=0.05)
+        sound = _swept(0.35, from_hz=hz * 1.2, to_hz=hz, sweep_s=0.01, decay_s=0.05)
     elif pitch in _TUNED_HZ:
         sound = _swept(0.2, from_hz=_TUNED_HZ[pitch], to_hz=_TUNED_HZ[pitch], sweep_s=1, decay_s=0.03)
     elif pitch == _CLAP:
@@ -69,7 +69,7 @@ def _cymbal(pitch: int) -> np.ndarray:
     if pitch in _RIDES:
         return _metal(1.2, pitch, 0.25, 0.5)
     decay_s = {46: 0.13, _TAMBOURINE: 0.08}.get(pitch, 0.05 if pitch in _SHAKERS else 0.025)
-    return _metal(decay_s * 5, pitch, decay_s, 0.35)
+    return _metal(decay_s * 7, pitch, decay_s, 0.35)
 
 
 def _time_s(length_s: float) -> np.ndarray:

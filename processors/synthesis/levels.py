@@ -9,7 +9,7 @@ from scipy.signal import resample_poly
 WINDOW = 64
 LOOK = 24
 """Windows on either side that a peak turns down: 35 ms at 44.1 kHz."""
-MOST_DB = 30.0
+MOST_DB = 48.0
 OVERSAMPLING = 4
 STRETCH = 4096
 
@@ -23,7 +23,7 @@ def levelled(mix: np.ndarray, *, rate_hz: int, loud_dbfs: float, ceiling_dbtp: f
     """Make the louder passages of a mix `loud_dbfs` RMS, and keep its true peak below the ceiling.
 
     mix: shape (2, frames), float32, changed in place. Loud is the 95th percentile of what sounds at all, in windows
-    of 0.1 s; it is raised or lowered by 30 dB at most. Silence stays silence. Returns the mix.
+    of 0.1 s; it is raised or lowered by 48 dB at most. Silence stays silence. Returns the mix.
     Source: true peak by ITU-R BS.1770-4, annex 2; look-ahead limiting with a minimum filter and two box filters.
     """
     loud = _loud(mix, rate_hz // 10)

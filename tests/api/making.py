@@ -11,7 +11,7 @@ import numpy as np
 from domain import ids
 from domain.ids import EventId, ProjectId
 from domain.service import Service
-from domain.values import AudioFacts, Blob, NoteFacts, pack_floats
+from domain.values import AudioFacts, Blob, ChordLine, NoteFacts, pack_floats
 from events.analyses import Analysis, BeatsTracked, EmbeddingComputed, KeyEstimated, LoudnessMeasured
 from events.base import Event
 from events.envelope import Proposed, processor_source
@@ -68,7 +68,7 @@ class Catalogue:
 
     def analysed(self, asset: str, *, lufs: float = -14.0, seed: int = 0) -> list[str]:
         """Three findings and an embedding."""
-        vector = np.random.default_rng(seed).normal(size=16)
+        vector = np.random.default_rng(seed).normal(size=128)
         found: tuple[Analysis, ...] = (
             LoudnessMeasured(
                 asset_id=asset, integrated_lufs=lufs, range_lu=6.0, max_momentary_lufs=-9.0,
@@ -77,7 +77,7 @@ class Catalogue:
             BeatsTracked(asset_id=asset, tempo_bpm=120.0, confidence=0.9, beats_s=(0.5, 1.0, 1.5)),
             KeyEstimated(asset_id=asset, tonic="A", mode="minor", confidence=0.8),
             EmbeddingComputed(
-                asset_id=asset, space="test-1", dimensions=16, vector=pack_floats(vector / np.linalg.norm(vector))
+                asset_id=asset, space="test-1", dimensions=128, vector=pack_floats(vector / np.linalg.norm(vector))
             ),
         )  # fmt: skip
         return [self.append(one, source=processor_source("analyse", "3"))[0] for one in found]
@@ -90,7 +90,7 @@ class Catalogue:
             AccompanimentRequested(
                 generation_id=generation, project_id=self.project, asset_id=sources[0], container_id=self.project,
                 name=name, model_version_id=model, seed=seed, parameters={"style": "pop"}, analysis_ids=analyses,
-                duration_s=10.0, beats_s=(), tonic="A", mode="minor", chords=(),
+                duration_s=10.0, beats_s=(), tonic="A", mode="minor", line=ChordLine(),
             )
         )  # fmt: skip
         return self.midi(name, generation, sources)
