@@ -42,7 +42,9 @@ def declared(function: Callable[..., Any]) -> Requirement:
     """What a function declares. Raises: TypeError, if it declares nothing: whoever serves it must not."""
     requirement = requirement_of(function)
     if requirement is None:
-        raise TypeError(f"{function.__module__}.{function.__qualname__} declares no permission; decorate with @requires")
+        raise TypeError(
+            f"{function.__module__}.{function.__qualname__} declares no permission; decorate with @requires"
+        )
     return requirement
 
 

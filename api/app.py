@@ -73,9 +73,9 @@ def create_app(
             Route("/graphql", graphql.__call__, methods=["GET", "POST"]),
             Route("/graphql/stream", stream.__call__, methods=["GET", "POST"]),
             WebSocketRoute("/graphql", socket.__call__),
+            *rest(shared),
         ]
     )
-    app.include_router(rest(shared))
     _answer_problems(app)
     app.add_middleware(Guard, allowed_hosts=allowed_hosts)
     return app

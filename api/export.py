@@ -53,9 +53,7 @@ def gather(service: Service, id: ResourceId, *, direction: Direction = Direction
     edges: dict[Edge, None] = {}
     after: int | None = 0
     while after is not None:
-        page = service.views.graph.lineage(
-            id, direction, depth=MOST_STEPS, as_of=moment, first=PAGE, after=after
-        )
+        page = service.views.graph.lineage(id, direction, depth=MOST_STEPS, as_of=moment, first=PAGE, after=after)
         nodes.update((node.id, node) for node in page.nodes)
         edges.update(dict.fromkeys(page.edges))
         if len(nodes) > MOST_NODES:

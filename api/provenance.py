@@ -154,9 +154,7 @@ def to_prov(material: Material) -> Json:
         if down not in entities or up not in entities:
             continue
         if edge.relation in _DERIVED:
-            prov.relation(
-                "wasDerivedFrom", generatedEntity=down, usedEntity=up, activity=made_by.get(edge.downstream)
-            )
+            prov.relation("wasDerivedFrom", generatedEntity=down, usedEntity=up, activity=made_by.get(edge.downstream))
         elif edge.relation == Relation.VERSION_OF:
             revision = _qualified("prov:Revision")
             prov.relation("wasDerivedFrom", generatedEntity=down, usedEntity=up, type=revision)

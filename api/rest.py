@@ -9,9 +9,9 @@ from typing import Any, BinaryIO
 from urllib.parse import quote
 
 import orjson
-from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
 
 from api.access import LOCAL, check, declared, requires
 from api.export import FORMATS, exported
@@ -31,21 +31,19 @@ STALLED_S = 60.0
 _INLINE = ("audio/", "image/png", "image/jpeg", "video/", "text/plain")
 
 
-def rest(shared: Shared) -> APIRouter:
+def rest(shared: Shared) -> list[Route]:
     """The routes under /api, and health."""
-    router = APIRouter()
-    for path, method, endpoint in (
-        ("/api/projects/{project_id}/files", "POST", upload),
-        ("/api/blobs/{sha256}", "GET", download),
-        ("/api/blobs/{sha256}", "HEAD", download),
-        ("/api/resources/{id}/content", "GET", content),
-        ("/api/resources/{id}/content", "HEAD", content),
-        ("/api/lineage/{id}/{format}.json", "GET", lineage),
-        ("/healthz", "GET", healthz),
-        ("/readyz", "GET", readyz),
-    ):
-        router.add_route(path, _served(endpoint, shared), methods=[method], name=endpoint.__name__)
-    return router
+    return [
+        Route(path, _served(endpoint, shared), methods=methods, name=endpoint.__name__)
+        for path, methods, endpoint in (
+            ("/api/projects/{project_id}/files", ["POST"], upload),
+            ("/api/blobs/{sha256}", ["GET", "HEAD"], download),
+            ("/api/resources/{id}/content", ["GET", "HEAD"], content),
+            ("/api/lineage/{id}/{format}.json", ["GET"], lineage),
+            ("/healthz", ["GET"], healthz),
+            ("/readyz", ["GET"], readyz),
+        )
+    ]
 
 
 Endpoint = Callable[[Request, Shared], Any]  # Any: an awaitable of a response

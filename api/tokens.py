@@ -85,7 +85,9 @@ def parse_position(text: str | None) -> int:
         case int() as position:
             return position
         case _:
-            raise Malformed("this cursor belongs to another list; use one of an event, or a write's token", field="after")
+            raise Malformed(
+                "this cursor belongs to another list; use one of an event, or a write's token", field="after"
+            )
 
 
 def parse_page(text: str | None, of: str) -> PageCursor | Token | None:

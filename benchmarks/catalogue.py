@@ -55,7 +55,6 @@ class Catalogue:
         self._chance = random.Random(seed)
         self._material = Material(seed)
         self._now_us = START_US
-        self._made = 0
 
     def projects(self) -> Iterator[Project]:
         """Yield whole projects with their events in order."""
@@ -90,7 +89,6 @@ class Catalogue:
             self._changed(project, rendered)
         project.sources += [asset, rendered]
         project.last = rendered
-        self._made += 1
 
     def _imported(self, project: Project) -> tuple[str, EventId]:
         asset = self._id()
@@ -109,7 +107,7 @@ class Catalogue:
 
     def _analysed(self, project: Project, asset: str, cause: EventId) -> dict[str, EventId]:
         """Nine findings in one audio asset."""
-        found = self._material.findings(self._chance, asset, self._made)
+        found = self._material.findings(self._chance, asset)
         return {
             event.KIND: self._answer(project, event, cause, name, self._chance.randrange(5, 900))
             for name, event in found

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from domain import ids
-from domain.values import Chord, pack_floats
+from domain.values import Blob, ChordLine, pack_floats
 from events import analyses
 from events.generations import AccompanimentRequested
 from processors.audio.embedding import DIMENSIONS, SPACE
@@ -52,14 +52,15 @@ class Material:
         """A tag."""
         return chance.choice(self._tags)
 
-    def findings(self, chance: random.Random, asset: str, index: int) -> list[tuple[str, analyses.Analysis]]:
+    def findings(self, chance: random.Random, asset: str) -> list[tuple[str, analyses.Analysis]]:
         """Nine findings in one audio asset, each with the processor that found it."""
         pick = chance.randrange(VARIANTS)
         return [*self._levels(chance, asset, pick), *self._music(chance, asset, pick)]
 
     def _levels(self, chance: random.Random, asset: str, pick: int) -> list[tuple[str, analyses.Analysis]]:
         lufs = round(chance.uniform(-30, -6), 2)
-        blob = {"sha256": f"{chance.getrandbits(256):064x}", "size_bytes": 180_000, "media_type": "application/x-npz"}
+        digits = f"{chance.getrandbits(256):064x}"
+        blob = Blob.model_construct(sha256=digits, size_bytes=180_000, media_type="application/x-npz")
         levels = analyses.AudioDescribed.model_construct(
             asset_id=asset, duration_s=DURATION_S, peak_dbfs=-0.3, rms_dbfs=lufs, dc_offset=0.0001, clipped_samples=0
         )
@@ -112,7 +113,7 @@ class Material:
             ),
             (
                 "estimate_chords",
-                analyses.ChordsEstimated.model_construct(asset_id=asset, confidence=0.6, chords=self._chords[pick]),
+                analyses.ChordsEstimated.model_construct(asset_id=asset, confidence=0.6, line=self._chords[pick]),
             ),
             (
                 "compute_embedding",
@@ -133,7 +134,7 @@ class Material:
             beats_s=self._beats[pick][1],
             tonic="A",
             mode="minor",
-            chords=self._chords[pick],
+            line=self._chords[pick],
         )
 
     def notes(self, chance: random.Random, asset: str) -> analyses.NotesDescribed:
@@ -175,12 +176,10 @@ def _beats(chance: random.Random) -> tuple[float, tuple[float, ...]]:
     return tempo, tuple(round(0.2 + beat * 60 / tempo + chance.gauss(0, 0.005), 6) for beat in range(1, beats))
 
 
-def _chords(chance: random.Random) -> tuple[Chord, ...]:
-    edges = [round(at * 2.0, 3) for at in range(101)]
-    return tuple(
-        Chord(start_s=start, end_s=end, label=f"{chance.choice(TONICS)}:{chance.choice(QUALITIES)}")
-        for start, end in zip(edges, edges[1:], strict=False)
-    )
+def _chords(chance: random.Random) -> ChordLine:
+    boundaries = tuple(round(at * 2.0 + chance.uniform(0, 0.5), 6) for at in range(101))
+    labels = tuple(f"{chance.choice(TONICS)}:{chance.choice(QUALITIES)}" for _ in range(100))
+    return ChordLine(boundaries_s=boundaries, labels=labels)
 
 
 def _silences(chance: random.Random) -> tuple[tuple[float, float], ...]:

@@ -12,51 +12,55 @@ from pathlib import Path
 
 from benchmarks import catalogue
 from benchmarks.catalogue import Catalogue, Project
-from domain.views import ViewStatus
+from events.catalogue import EVENT_TYPES
 from events.envelope import Proposed
-from infra.embedded import database, views
+from infra.disco import Disco
+from infra.embedded import database
 from infra.embedded.checkpoints import Checkpoints
 from infra.embedded.database import Database
-from infra.embedded.log import SCHEMA, SqliteLog
-from infra.embedded.views import VIEWS, SqliteViews
+from infra.embedded.log import SCHEMA
+from infra.embedded.views import VIEWS
+from infra.settings import Settings
 from infra.wiring import PROCESSORS
 
 SEED = 1
 CHUNK = 5_000
-KEPT = 400
-"""How many projects' ids are kept to ask questions about."""
+EACH = 8
+"""How many of a project's assets are remembered, to ask questions about."""
 
 
 @dataclass(slots=True)
 class Store:
-    """An open catalogue; `deep` are the last assets of deep projects, `lasts` of the others, in order of time."""
+    """An open catalogue.
+
+    renders: assets made from others, in order of time; deep: the last assets of projects with 320 units.
+    """
 
     home: Path
-    events: int
-    assets: list[str]
-    lasts: list[str]
-    deep: list[str]
-    projects: list[str]
-    build_s: float
-    _open: list[Database | SqliteLog] = field(default_factory=list)
+    events: int = 0
+    build_s: float = 0.0
+    renders: list[str] = field(default_factory=list)
+    deep: list[str] = field(default_factory=list)
+    projects: list[str] = field(default_factory=list)
+    _open: Disco | None = None
 
     @property
     def path(self) -> Path:
         """The database."""
         return self.home / "disco.sqlite"
 
-    def open(self) -> tuple[Database, SqliteLog, SqliteViews]:
-        """Open it in this process; closed with the run."""
-        base = Database(self.path)
-        log = SqliteLog(base)
-        self._open += [base, log]
-        return base, log, SqliteViews(base, log)
+    @property
+    def disco(self) -> Disco:
+        """The service over it, which processes nothing; closed with the run."""
+        if self._open is None:
+            self._open = Disco(Settings(home=self.home), run=False)
+        return self._open
 
     def close(self) -> None:
         """Close what was opened."""
-        for opened in reversed(self._open):
-            opened.close()
-        self._open.clear()
+        if self._open is not None:
+            self._open.close()
+            self._open = None
 
 
 def ready_store(folder: Path, units: int, say: Callable[[str], None]) -> Store:
@@ -71,57 +75,47 @@ def ready_store(folder: Path, units: int, say: Callable[[str], None]) -> Store:
     shutil.rmtree(home, ignore_errors=True)
     home.mkdir(parents=True)
     built = _build(home, units, say)
-    kept = {name: getattr(built, name) for name in ("events", "assets", "lasts", "deep", "projects", "build_s")}
+    kept = {name: getattr(built, name) for name in ("events", "build_s", "renders", "deep", "projects")}
     facts.write_text(json.dumps({"signature": signature, **kept}))
     return built
 
 
 def signature_of(units: int) -> str:
-    """What a stored catalogue depends on: the generator, the file's format, the schemas and versions of the views."""
-    parts = [units, SEED, catalogue.VERSION, database.FORMAT, SCHEMA]
+    """What a stored catalogue depends on: the generator, the file's format, the events' and the views' schemas."""
+    parts: list[object] = [units, SEED, catalogue.VERSION, database.FORMAT, SCHEMA]
+    parts += [(name, kind.VERSION, kind.model_json_schema()) for name, kind in EVENT_TYPES.items()]
     parts += [(view.name, view.version, view.schema) for view in VIEWS]
     return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
 def _build(home: Path, units: int, say: Callable[[str], None]) -> Store:
     begun = time.perf_counter()
-    store = Store(home, 0, [], [], [], [], 0.0)
-    base, log, kept = store.open()
+    store = Store(home)
+    log, views = store.disco.log, store.disco.views
     done = 0
     for project in Catalogue(units, seed=SEED).projects():
         for chunk in _chunks(project.events):
             log.append(chunk)
         done += project.units
-        store.events += len(project.events)
         _remember(store, project)
-        say(f"building a catalogue: {done:,} of {units:,} units, {store.events:,} events")
-    say(f"projecting {store.events:,} events")
-    kept.catch_up(on_progress=lambda position, head: say(f"projecting: {position:,} of {head:,} events"))
+        say(f"building a catalogue: {done:,} of {units:,} units")
+    store.events = log.head()
+    views.catch_up(on_progress=lambda position, head: say(f"projecting: {position:,} of {head:,} events"))
+    base = Database(store.path)
     Checkpoints(base).write(dict.fromkeys(PROCESSORS, log.head()))
-    with base.read() as connection:
-        connection.execute("SELECT 1")
-    base.reader().pragma("wal_checkpoint")
+    base.close()
     store.build_s = time.perf_counter() - begun
     return store
 
 
 def _remember(store: Store, project: Project) -> None:
+    store.projects.append(project.id)
     if project.reach == catalogue.DEEP_REACH:
         store.deep.append(project.last)
-    elif len(store.lasts) < KEPT:
-        store.lasts.append(project.last)
-    if len(store.projects) < KEPT:
-        store.projects.append(project.id)
-        store.assets += project.sources[:: max(1, len(project.sources) // 8)]
+    else:
+        renders = project.sources[1::2]
+        store.renders += renders[:: -(-len(renders) // EACH)]
 
 
 def _chunks(events: list[Proposed]) -> Iterator[list[Proposed]]:
     return (events[at : at + CHUNK] for at in range(0, len(events), CHUNK))
-
-
-def live(status: list[ViewStatus]) -> int:
-    """The position that every view has come to."""
-    return min(view.position for view in status)
-
-
-_ = views

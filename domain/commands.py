@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from domain.values import AudioFacts, Blob, Metadata, Name, NoteFacts, Tag, Uuid, Value
+from domain.values import AudioFacts, Blob, Integer, Metadata, Name, NoteFacts, Tag, Text, Uuid, Value
 
 
 class Command(Value):
@@ -77,10 +77,10 @@ class ImportAudio(Command):
     project_id: Uuid
     container_id: Uuid
     name: Name
-    file_name: str
+    file_name: Text
     content: Blob
     facts: AudioFacts
-    tags: dict[str, str] = {}
+    tags: dict[Text, Text] = {}
 
 
 class ImportNotes(Command):
@@ -89,18 +89,18 @@ class ImportNotes(Command):
     project_id: Uuid
     container_id: Uuid
     name: Name
-    file_name: str
+    file_name: Text
     content: Blob
     facts: NoteFacts
     variant: str
-    tags: dict[str, str] = {}
+    tags: dict[Text, Text] = {}
 
 
 class GenerateAccompaniment(Command):
     """Write bass, chords and drums to an analysed asset."""
 
     asset_id: Uuid
-    seed: int
+    seed: Integer
     name: Name | None = None
     parameters: Metadata = {}
 

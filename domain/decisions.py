@@ -224,8 +224,11 @@ def _retry(past: Past, command: c.RetryProcessing) -> Decision:
 
 def _export(past: Past, command: c.ExportLineage) -> Decision:
     found = _known(past, command.resource_id)
+    id = ResourceId(ids.derived("export", found.id, command.format, command.content.sha256))
+    if past[id] is not None:
+        return Decision(id)
     event = exports.LineageExported(
-        export_id=ids.derived("export", found.id, command.format, command.content.sha256),
+        export_id=id,
         project_id=found.project,
         source_id=found.id,
         name=f"{found.name} ({command.format})",
@@ -233,7 +236,7 @@ def _export(past: Past, command: c.ExportLineage) -> Decision:
         position=command.position,
         content=command.content,
     )
-    return Decision(ResourceId(event.export_id), (event,))
+    return Decision(id, (event,))
 
 
 DECIDERS: Mapping[type[c.Command], Callable[[Past, Any], Decision]] = {  # Any: each takes its own command

@@ -85,6 +85,7 @@ def _begin(happened: Happened) -> Resource | None:
                 container=ResourceId(event.container_id),
                 variant=event.KIND,
                 duration_s=event.facts.duration_s,
+                metadata=embedded_tags(event),
                 places=frozenset({(event.container_id, getattr(event, "file_name", ""))}),
             )
         case generations.AccompanimentRequested():
@@ -95,6 +96,11 @@ def _begin(happened: Happened) -> Resource | None:
             return begin(Kind.EXPORT, event.name, variant=event.format)
         case _:
             return None
+
+
+def embedded_tags(event: imports.AssetAdded) -> dict[str, Any]:
+    """The tags that came inside a file, as metadata."""
+    return {f"tag:{key}": value for key, value in getattr(event, "tags", {}).items()}
 
 
 def _changed(state: Resource, event: Event) -> Resource:

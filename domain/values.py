@@ -5,17 +5,52 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Iterable
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, StringConstraints, model_validator
 
 from domain.errors import Malformed
 
 Uuid = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")]
-Name = Annotated[str, StringConstraints(min_length=1, max_length=500)]
 Tag = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[^\s,]+$")]
-Metadata = dict[str, JsonValue]
+DEEPEST = 32
+
+
+def storable(value: Any, depth: int = 0) -> Any:  # Any: JSON, whatever its shape
+    """Return JSON that every store can hold: integers of 64 bits, text that is Unicode, bounded depth.
+
+    Raises: ValueError, which pydantic reports with the field's name.
+    """
+    if depth > DEEPEST:
+        raise ValueError(f"is nested deeper than {DEEPEST} levels")
+    if isinstance(value, bool) or value is None:
+        return value
+    if isinstance(value, int) and not -(1 << 63) <= value < 1 << 63:
+        raise ValueError(f"the integer {value} does not fit in 64 bits; give it as text")
+    if isinstance(value, str):
+        _unicode(value)
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            _unicode(key)
+            storable(inner, depth + 1)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            storable(inner, depth + 1)
+    return value
+
+
+def _unicode(text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(f"the text {text!r} is not valid Unicode") from error
+
+
+Metadata = Annotated[dict[str, JsonValue], AfterValidator(storable)]
+Text = Annotated[str, AfterValidator(storable)]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=500), AfterValidator(storable)]
+Integer = Annotated[int, Field(ge=-(1 << 63), lt=1 << 63)]
 Seconds = Annotated[float, Field(ge=0)]
 PackedFloats = Annotated[
     str,

@@ -122,8 +122,8 @@ class GraphRows(Protocol):
     def archive(self, id: str, archived: bool, at: At) -> None:
         """The node is archived, or not, from here on."""
 
-    def edge(self, relation: Relation, upstream: str, downstream: str, at: At) -> None:
-        """An edge holds from here on."""
+    def edge(self, relation: Relation, upstream: str, downstream: str, at: At, *, within: str | None = None) -> None:
+        """An edge holds from here on; `within` is the asset whose finding the upstream is, where it is one."""
 
     def end_edge(self, relation: Relation, upstream: str, downstream: str, at: At) -> None:
         """An edge no longer holds from here on."""
@@ -290,7 +290,7 @@ class Records(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ViewStatus:
-    """How a view stands against the log."""
+    """How a view stands against the log; state is live, rebuilding or failing, and `failure` says why."""
 
     name: str
     version: int
@@ -298,6 +298,7 @@ class ViewStatus:
     lag: int
     state: str
     building_position: int | None = None
+    failure: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

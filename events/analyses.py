@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from domain.values import Blob, Chord, ChordLine, Metadata, PackedFloats, Seconds, Uuid
+from domain.values import Blob, Chord, ChordLine, Metadata, PackedFloats, Seconds, Uuid, unpack_floats
 from events.base import Event
 
 Confidence = Annotated[float, Field(ge=0, le=1)]
@@ -149,6 +149,12 @@ class EmbeddingComputed(Analysis):
     space: str
     dimensions: int
     vector: PackedFloats
+
+    @model_validator(mode="after")
+    def _measured(self) -> Self:
+        if len(unpack_floats(self.vector)) != self.dimensions:
+            raise ValueError(f"the vector has {len(unpack_floats(self.vector))} numbers, not {self.dimensions}")
+        return self
 
 
 class NotesDescribed(Analysis):

@@ -188,8 +188,13 @@ def _kind(type_name: str, version: int, where: str) -> type[Event]:
 
 
 def _upcast(kind: type[Event], version: int, data: dict[str, Any]) -> dict[str, Any]:
-    for step in range(version, kind.VERSION):
-        data = kind.UPCASTERS[step](data)
+    try:
+        for step in range(version, kind.VERSION):
+            data = kind.UPCASTERS[step](data)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise Malformed(
+            f"{kind.TYPE} of version {version} cannot be read as version {kind.VERSION}: {error!r}"
+        ) from error
     return data
 
 

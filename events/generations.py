@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from domain.values import Chord, ChordLine, Metadata, Name, Uuid
+from domain.values import Chord, ChordLine, Integer, Metadata, Name, Uuid
 from events.base import Event
 from events.imports import AudioAdded, NotesAdded
 
@@ -23,7 +23,7 @@ class AccompanimentRequested(Event):
     container_id: Uuid
     name: Name
     model_version_id: Uuid
-    seed: int
+    seed: Integer
     parameters: Metadata
     analysis_ids: tuple[Uuid, ...]
     duration_s: float

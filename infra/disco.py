@@ -54,6 +54,7 @@ class Disco:
         self._database = Database(settings.database)
         self.log = SqliteLog(self._database)
         self.blobs = FolderBlobs(settings.blobs)
+        self.blobs.sweep()
         self.views = SqliteViews(self._database, self.log)
         self._checkpoints = Checkpoints(self._database)
         self._pool = WorkerPool(settings.workers, memory_bytes=settings.worker_memory_mib << 20)
@@ -158,10 +159,12 @@ class Disco:
     def pending(self, job: str | None = None) -> int:
         """See `Service.pending`."""
         if job is None:
-            return max(0, self.log.head() - min(self._checkpoints.read(tuple(PROCESSORS)).values()))
+            done = min(self._checkpoints.read(tuple(PROCESSORS)).values())
+            return max(0, self.log.head() - done)
         document = self.views.jobs.get(job)
         due = sum(count * len(CONSUMERS.get(kind, ())) for kind, count in document["types"].items())
-        return max(0, due + int(document["retried"]) - sum(document["answered"].values()))
+        answered = sum(int(count) for count in document["answered"].values())
+        return max(0, due + int(document["retried"]) - answered)
 
     def settle(self, timeout_s: float | None = None) -> bool:
         """See `Service.settle`."""

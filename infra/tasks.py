@@ -7,6 +7,7 @@ import time
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -65,10 +66,9 @@ def answer(open_blobs: OpenBlobs, names: Sequence[str], cause: Cause) -> list[An
     answers: list[Answer] = []
     for done, name in enumerate(names):
         begun = time.perf_counter()
+        tell = partial(_tell, done, len(names))
         try:
-            events = _events(
-                PROCESSORS[name], event, given, lambda share, done=done: report((done + share) / len(names))
-            )
+            events = _events(PROCESSORS[name], event, given, tell)
         except Exception as error:  # told as a fault, with the digest of its traceback
             answers.append(Answer(name, _elapsed_ms(begun), fault=fault_of(error)))
         else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from domain.resource import merged
+from domain.resource import embedded_tags, merged
 from domain.views import Document, DocumentRows, Kind
 from events import analyses, exports, generations, imports, models, processing, resources
 from events.base import Event
@@ -77,7 +77,7 @@ def _begun(data: Event) -> dict[str, Any] | None:
                 "content": data.content.model_dump(),
                 "facts": {**data.facts.model_dump(), "duration_s": round(data.facts.duration_s, 6)},
                 "file_name": getattr(data, "file_name", None),
-                "metadata": {f"tag:{key}": value for key, value in getattr(data, "tags", {}).items()},
+                "metadata": embedded_tags(data),
             }
         case generations.AccompanimentRequested():
             return {

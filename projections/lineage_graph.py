@@ -64,8 +64,9 @@ def _accompaniment(rows: GraphRows, event: Recorded, data: generations.Accompani
         facts={"seed": data.seed, "parameters": data.parameters, "actor": event.actor},
     )
     rows.edge(Relation.USED_MODEL, data.model_version_id, data.generation_id, at)
-    for source in (data.asset_id, *data.analysis_ids):
-        rows.edge(Relation.USED, source, data.generation_id, at)
+    rows.edge(Relation.USED, data.asset_id, data.generation_id, at)
+    for finding in data.analysis_ids:
+        rows.edge(Relation.USED, finding, data.generation_id, at, within=data.asset_id)
 
 
 def _model(rows: GraphRows, event: Recorded, data: models.ModelVersionRegistered, at: At) -> None:

@@ -84,7 +84,11 @@ class Engine:
         self._messages: OrderedDict[object, str] = OrderedDict()
 
     async def execute(
-        self, asked: Asked, context: Context, *, allowed: frozenset[OperationType] = EVERYTHING - {OperationType.SUBSCRIPTION}
+        self,
+        asked: Asked,
+        context: Context,
+        *,
+        allowed: frozenset[OperationType] = EVERYTHING - {OperationType.SUBSCRIPTION},
     ) -> Answer:
         """Answer a query or mutation; never raises, whatever is wrong is in the answer."""
         executor = self._executor(asked, context, allowed)

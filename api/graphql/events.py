@@ -59,9 +59,7 @@ class Event:
         return payload(cast(Recorded, self))
 
     @strawberry.field(description="The resource it is about, as it is now")
-    async def resource(
-        self, info: Info
-    ) -> Annotated[Resource, strawberry.lazy("api.graphql.resources")] | None:
+    async def resource(self, info: Info) -> Annotated[Resource, strawberry.lazy("api.graphql.resources")] | None:
         """The resource it is about; null where it has none."""
         try:
             return await info.context.resource(self.subject)
@@ -72,7 +70,7 @@ class Event:
 def payload(event: Recorded) -> JSON:
     """The payload in its newest version, as JSON. Raises: NewerVersion, Malformed, naming the position."""
     kind = EVENT_TYPES.get(event.type)
-    raw = event.raw if kind is not None and kind.VERSION == event.version else encode(event.data)
+    raw = event.raw if kind is not None and event.version == kind.VERSION else encode(event.data)
     return cast(JSON, orjson.loads(raw))
 
 

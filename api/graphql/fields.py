@@ -48,4 +48,3 @@ def query(resolver: Resolver) -> Any:  # Any: strawberry's field, whatever it is
 
 
 mutation = subscription = query
-

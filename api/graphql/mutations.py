@@ -81,9 +81,7 @@ async def _execute(info: Info, command: c.Command, command_id: str | None) -> Wr
     if command_id is not None and not 1 <= len(command_id) <= 200:
         raise Malformed("a commandId has 1 to 200 characters", field="commandId")
     context = info.context
-    return _written(
-        await context.run(context.service.execute, command, actor=context.actor, command_id=command_id)
-    )
+    return _written(await context.run(context.service.execute, command, actor=context.actor, command_id=command_id))
 
 
 @requires(Permission.WRITE)
@@ -132,9 +130,7 @@ async def describe(
     info: Info, id: ID, changes: JSON, expected_version: int | None = None, command_id: str | None = None
 ) -> Written:
     """Change a resource's free metadata: keys replace, null removes."""
-    return await _change(
-        info, c.DescribeResource, id, version=expected_version, command_id=command_id, changes=changes
-    )
+    return await _change(info, c.DescribeResource, id, version=expected_version, command_id=command_id, changes=changes)
 
 
 @requires(Permission.WRITE, of="id")
@@ -147,17 +143,13 @@ async def move(
 
 
 @requires(Permission.WRITE, of="id")
-async def archive(
-    info: Info, id: ID, expected_version: int | None = None, command_id: str | None = None
-) -> Written:
+async def archive(info: Info, id: ID, expected_version: int | None = None, command_id: str | None = None) -> Written:
     """Put a resource out of the way; its history stays."""
     return await _change(info, c.ArchiveResource, id, version=expected_version, command_id=command_id)
 
 
 @requires(Permission.WRITE, of="id")
-async def restore(
-    info: Info, id: ID, expected_version: int | None = None, command_id: str | None = None
-) -> Written:
+async def restore(info: Info, id: ID, expected_version: int | None = None, command_id: str | None = None) -> Written:
     """Bring an archived resource back."""
     return await _change(info, c.RestoreResource, id, version=expected_version, command_id=command_id)
 
@@ -168,9 +160,7 @@ async def link_version(
 ) -> Written:
     """Say that an asset is a newer version of another of its project."""
     previous = parse_id(previous_id)
-    return await _change(
-        info, c.LinkVersion, id, version=expected_version, command_id=command_id, previous_id=previous
-    )
+    return await _change(info, c.LinkVersion, id, version=expected_version, command_id=command_id, previous_id=previous)
 
 
 @requires(Permission.WRITE, of="project_id")
@@ -189,7 +179,11 @@ async def import_blob(
     )
     written = _written(done)
     return ImportedFile(
-        resource_id=ID(imported.asset_id), token=written.token, job=written.job, written=written.written, new=imported.new
+        resource_id=ID(imported.asset_id),
+        token=written.token,
+        job=written.job,
+        written=written.written,
+        new=imported.new,
     )
 
 
@@ -225,9 +219,7 @@ async def export_lineage(info: Info, id: ID, format: ExportFormat, command_id: s
     def write() -> c.ExportLineage:
         document = exported(context.service, ResourceId(found), format.value)
         blob = context.service.blobs.put(document.body, kind.media_type)
-        return make(
-            c.ExportLineage, resource_id=found, format=kind.name, position=document.position, content=blob
-        )
+        return make(c.ExportLineage, resource_id=found, format=kind.name, position=document.position, content=blob)
 
     return await _execute(info, await context.run(write), command_id)
 

@@ -183,7 +183,9 @@ _FITS: dict[GraphQLLeafType, Callable[[Column, set[type]], bool]] = {
     GraphQLID: lambda values, types: types <= {str},
     GraphQLBoolean: lambda values, types: types <= {bool},
     GraphQLFloat: lambda values, types: types <= {float} and all(map(math.isfinite, values)),
-    GraphQLInt: lambda values, types: types <= {int} and (not values or (min(values) >= -(2**31) and max(values) < 2**31)),
+    GraphQLInt: lambda values, types: (
+        types <= {int} and (not values or (min(values) >= -(2**31) and max(values) < 2**31))
+    ),
 }
 """Values that these scalars give out as they are."""
 

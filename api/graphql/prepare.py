@@ -108,13 +108,9 @@ class Documents:
             return Prepared(text, errors=[Rejected(error)])
         except RecursionError:
             return Prepared(text, errors=[GraphQLError("the query nests too deeply")])
-        errors = validate(
-            self._schema, document, max_errors=MOST_ERRORS, hide_suggestions=not self._development
-        )
+        errors = validate(self._schema, document, max_errors=MOST_ERRORS, hide_suggestions=not self._development)
         if errors:
             return Prepared(text, errors=errors)
         conditions = _Conditions()
         visit(document, conditions)
-        return Prepared(
-            text, document, conditions=tuple(sorted(conditions.names)), fields=field_names(document)
-        )
+        return Prepared(text, document, conditions=tuple(sorted(conditions.names)), fields=field_names(document))

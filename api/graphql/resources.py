@@ -331,7 +331,9 @@ async def _page(info: Info, wanted: Filter, first: int, after: str | None) -> Re
     cursor = parse_page(after, "resources")
     begin = cursor.after if isinstance(cursor, PageCursor) else 0
     found, more = await info.context.run(info.context.service.views.documents.page, wanted, first=first, after=begin)
-    page = connect([(page_text("resources", at), from_document(item)) for at, item in found], more=more, began=begin > 0)
+    page = connect(
+        [(page_text("resources", at), from_document(item)) for at, item in found], more=more, began=begin > 0
+    )
     return ResourceConnection(edges=page.edges, page_info=page.page_info, wanted=wanted)
 
 

@@ -77,7 +77,10 @@ SCALARS: dict[object, ScalarDefinition] = {
         name="Long", description="A whole number of 64 bits, as text", serialize=str, parse_value=_long
     ),
     Instant: strawberry.scalar(
-        name="DateTime", description="A time in ISO 8601, UTC, to the microsecond", serialize=time_text, parse_value=_time
+        name="DateTime",
+        description="A time in ISO 8601, UTC, to the microsecond",
+        serialize=time_text,
+        parse_value=_time,
     ),
     Cursor: strawberry.scalar(
         name="Cursor",

@@ -19,7 +19,14 @@ from domain.access import Permission
 from domain.errors import Malformed
 from domain.ids import parse_id
 
-_UNITS_US = {"ms": 1_000, "s": 1_000_000, "m": 60_000_000, "h": 3_600_000_000, "d": 86_400_000_000, "w": 604_800_000_000}
+_UNITS_US = {
+    "ms": 1_000,
+    "s": 1_000_000,
+    "m": 60_000_000,
+    "h": 3_600_000_000,
+    "d": 86_400_000_000,
+    "w": 604_800_000_000,
+}
 
 
 @strawberry.type(description="A measurement, or a bucket of them that begins at this time")

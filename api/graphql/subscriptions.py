@@ -23,7 +23,12 @@ from events.envelope import Recorded
 from events.generations import AudioRendered, MidiGenerated
 from events.processing import ProcessingFailed
 
-RESULTS = (*(kind.TYPE for kind in types_under(Analysis)), MidiGenerated.TYPE, AudioRendered.TYPE, ProcessingFailed.TYPE)
+RESULTS = (
+    *(kind.TYPE for kind in types_under(Analysis)),
+    MidiGenerated.TYPE,
+    AudioRendered.TYPE,
+    ProcessingFailed.TYPE,
+)
 MOST_PROGRESS = 256
 
 

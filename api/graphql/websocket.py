@@ -1,7 +1,8 @@
 """GraphQL over WebSocket: the protocol graphql-transport-ws, no other.
 
-Source: github.com/enisdenjo/graphql-ws, PROTOCOL.md. Beyond it: a client that does not read for too long is closed
-with 4408 and the last cursor it was sent as the reason, so that it can go on from there.
+Source: github.com/enisdenjo/graphql-ws, PROTOCOL.md. Beyond it: every message of a subscription
+carries its cursor in `extensions.cursor`, and a client that does not read for too long is closed, with 4408 and the
+last cursor as the reason where its buffer still has room for that, so that it can go on from there either way.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from api.access import requires
 from api.graphql.context import Context, Shared
-from api.graphql.engine import Answer, Engine, asked
+from api.graphql.engine import Answer, Engine, Message, asked
 from api.graphql.http import MOST_BODY_BYTES
 from api.slow import SEND_S, TooSlow, within
 from domain.access import Permission
@@ -164,12 +165,19 @@ class Connection:
             async for message in messages:
                 if isinstance(message, Answer):
                     raise _Refused(message.body["errors"])
-                await self._send(f"{head}{message.json}}}")
+                await self._send(f"{head}{_with_cursor(message)}}}")
                 self._last_cursor = message.cursor or self._last_cursor
 
     async def _send(self, text: str) -> None:
         async with within(self._send_s):
             await self._socket.send_text(text)
+
+
+def _with_cursor(message: Message) -> str:
+    """The answer, its cursor among the extensions, whether or not the query selects one."""
+    if message.cursor is None:
+        return message.json
+    return f'{message.json[:-1]},"extensions":{{"cursor":"{message.cursor}"}}}}'
 
 
 class WebSocketEndpoint:

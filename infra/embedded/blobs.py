@@ -6,9 +6,11 @@ import errno
 import hashlib
 import os
 import tempfile
+import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from io import RawIOBase
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,6 +18,7 @@ from domain.errors import Forbidden, LimitExceeded, NotFound, Unavailable
 from domain.values import Blob
 
 CHUNK_BYTES = 1 << 20
+ABANDONED_S = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,13 @@ class FolderBlobs:
     def __init__(self, root: Path) -> None:
         self.root = root
         root.mkdir(parents=True, exist_ok=True)
+
+    def sweep(self) -> None:
+        """Remove the copies that a process left behind when it was killed a day ago or more."""
+        for incoming in self.root.glob("incoming-*"):
+            with suppress(FileNotFoundError):
+                if time.time() - incoming.stat().st_mtime > ABANDONED_S:
+                    incoming.unlink()
 
     def put(self, data: bytes, media_type: str) -> Blob:
         """See `Blobs.put`."""
@@ -72,14 +82,14 @@ class FolderBlobs:
             descriptor, name = tempfile.mkstemp(dir=self.root, prefix="incoming-")
         incoming = Path(name)
         try:
-            with open(descriptor, "wb") as file:
+            with open(descriptor, "wb", buffering=0) as file:
                 for chunk in chunks:
                     size += len(chunk)
                     if limit_bytes is not None and size > limit_bytes:
                         raise LimitExceeded(f"the upload is larger than {limit_bytes:,} bytes", limit=limit_bytes)
                     digest.update(chunk)
                     with self._disk():
-                        file.write(chunk)
+                        _write(file, chunk)
             yield StagedFile(self, incoming, digest.hexdigest(), size)
         finally:
             incoming.unlink(missing_ok=True)
@@ -137,6 +147,12 @@ class FolderBlobs:
         if len(sha256) != 64 or not sha256.isalnum() or not sha256.isascii():
             raise NotFound(f"{sha256[:80]!r} is not a sha256", sha256=sha256[:80])
         return self.root / sha256[:2] / sha256
+
+
+def _write(file: RawIOBase, data: bytes) -> None:
+    left = memoryview(data)
+    while left:
+        left = left[file.write(left) :]
 
 
 def _sync_folder(folder: Path) -> None:

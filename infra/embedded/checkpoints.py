@@ -21,7 +21,7 @@ class Checkpoints:
     def read(self, processors: Sequence[str]) -> dict[str, int]:
         """The position of each of these processors."""
         with self._database.read() as connection:
-            found = dict(fetch(connection, "SELECT processor, position FROM processed"))
+            found: dict[str, int] = dict(fetch(connection, "SELECT processor, position FROM processed"))
         return {name: found.get(name, 0) for name in processors}
 
     def write(self, positions: Mapping[str, int]) -> None:

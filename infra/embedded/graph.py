@@ -33,7 +33,9 @@ from infra.embedded.rows import fetch, fetch_one, id_of, key_of
 
 EVER = (1 << 62) - 1
 CACHED_KEYS = 200_000
-FINDINGS = 1 << 40  # above it lie the keys of analyses
+FINDINGS = 1 << 40
+"""Above it lie the keys of analyses: FINDINGS + position. Their ids, random and by far the most, are not indexed
+while a generation is built, so that its rate does not fall as it grows."""
 RELATIONS = tuple(Relation)
 CODES = {relation: code for code, relation in enumerate(RELATIONS)}
 
@@ -50,6 +52,7 @@ CREATE TABLE {t}_edges (
     PRIMARY KEY (down, up, relation, since)) WITHOUT ROWID;
 CREATE INDEX {t}_downstream ON {t}_edges (up, down, relation, since, until, since_us, until_us);
 """
+INDEXES = f"CREATE INDEX {{t}}_findings ON {{t}}_nodes (id) WHERE key >= {FINDINGS};"
 TABLES = ("ids", "nodes", "edges")
 NODE = "n.id, n.kind, n.variant, n.label, n.project, n.born, n.born_us, n.archived, n.facts"
 
@@ -61,11 +64,8 @@ class SqliteGraphRows:
         self._connection = connection
         self._table = table
         self._keys = keys
-        self._new = f"""INSERT INTO {table}_ids
-                        SELECT coalesce(max(key), 0) + 1, ? FROM {table}_ids WHERE key < {FINDINGS}
-                        ON CONFLICT DO NOTHING RETURNING key"""
+        self._new = f"INSERT INTO {table}_ids (id) VALUES (?) ON CONFLICT DO NOTHING RETURNING key"
         self._fresh: set[int] = set()
-        self._ids: list[tuple[int, bytes]] = []
         self._nodes: list[tuple[object, ...]] = []
         self._edges: list[tuple[int, int, int, int, int, int, int]] = []
 
@@ -93,8 +93,6 @@ class SqliteGraphRows:
     def finding(self, id: str, asset: str, *, variant: str, project: str, at: At, facts: Facts) -> None:
         """See `GraphRows.finding`. Its key follows from its position, so nothing has to be looked up."""
         key = FINDINGS + at.position
-        self._keys[id] = key
-        self._ids.append((key, key_of(id)))
         self._add(key, Kind.ANALYSIS, id, variant, variant, project, at, facts)
         code = CODES[Relation.ANALYSED_AS]
         self._edges.append((key, self._key(asset), code, at.position, EVER, at.time_us, EVER))
@@ -136,10 +134,18 @@ class SqliteGraphRows:
             (at.position, at.time_us, key, since),
         )
 
-    def edge(self, relation: Relation, upstream: str, downstream: str, at: At) -> None:
+    def edge(self, relation: Relation, upstream: str, downstream: str, at: At, *, within: str | None = None) -> None:
         """See `GraphRows.edge`."""
-        up, down = self._key(upstream), self._key(downstream)
-        self._edges.append((down, up, CODES[relation], at.position, EVER, at.time_us, EVER))
+        up = self._key(upstream) if within is None else self._finding_key(within, upstream)
+        self._edges.append((self._key(downstream), up, CODES[relation], at.position, EVER, at.time_us, EVER))
+
+    def _finding_key(self, asset: str, finding: str) -> int:
+        self.flush()
+        query = f"""SELECT n.key FROM {self._table}_edges e JOIN {self._table}_nodes n ON n.key = e.down
+                    WHERE e.up = ? AND e.relation = ? AND n.id = ?"""
+        values = (self._key(asset), CODES[Relation.ANALYSED_AS], key_of(finding))
+        key: int | None = fetch_one(self._connection, query, values)
+        return self._key(finding) if key is None else key
 
     def end_edge(self, relation: Relation, upstream: str, downstream: str, at: At) -> None:
         """See `GraphRows.end_edge`."""
@@ -152,7 +158,7 @@ class SqliteGraphRows:
 
     def flush(self) -> None:
         """Write what was gathered."""
-        for name, columns, rows in (("ids", 2, self._ids), ("nodes", 14, self._nodes), ("edges", 7, self._edges)):
+        for name, columns, rows in (("nodes", 14, self._nodes), ("edges", 7, self._edges)):
             if rows:
                 marks = ", ".join("?" * columns)
                 self._connection.executemany(
@@ -166,13 +172,17 @@ class SqliteGraphRows:
 
 def content(connection: apsw.Connection, table: str) -> Iterator[tuple[str, str]]:
     """Every row as (key, content), in order of key, without what only this store knows."""
-    nodes = f"""SELECT hex(id) || '@' || since, kind, variant, label, hex(project), archived, born, until, facts
+    nodes = f"""SELECT hex(id) || '@' || since, kind, variant, label, hex(project), archived, born, born_us, until,
+                       since_us, until_us, facts
                 FROM {table}_nodes ORDER BY 1"""
     for key, *rest in connection.execute(nodes):
         yield f"node {key}", repr(rest)
-    edges = f"""SELECT hex(u.id) || ' > ' || hex(d.id) || ' ' || e.relation || '@' || e.since, e.until, e.since_us
-                FROM {table}_edges e JOIN {table}_ids u ON u.key = e.up JOIN {table}_ids d ON d.key = e.down
-                ORDER BY 1"""
+    edges = f"""SELECT hex(coalesce(u.id, uf.id)) || ' > ' || hex(coalesce(d.id, df.id)) || ' ' || e.relation || '@'
+                       || e.since, e.until, e.since_us, e.until_us
+                FROM {table}_edges e
+                LEFT JOIN {table}_ids u ON u.key = e.up LEFT JOIN {table}_nodes uf ON uf.key = e.up
+                LEFT JOIN {table}_ids d ON d.key = e.down LEFT JOIN {table}_nodes df ON df.key = e.down
+                GROUP BY e.down, e.up, e.relation, e.since ORDER BY 1"""
     for key, *rest in connection.execute(edges):
         yield f"edge {key}", repr(rest)
 
@@ -341,7 +351,11 @@ def _order(node: Node) -> tuple[int, str]:
 
 
 def _key(connection: apsw.Connection, table: str, id: str) -> int | None:
-    key: int | None = fetch_one(connection, f"SELECT key FROM {table}_ids WHERE id = ?", (key_of(id),))
+    values = (key_of(id),)
+    key: int | None = fetch_one(connection, f"SELECT key FROM {table}_ids WHERE id = ?", values)
+    if key is None:
+        query = f"SELECT key FROM {table}_nodes WHERE id = ? AND key >= {FINDINGS} LIMIT 1"
+        key = fetch_one(connection, query, values)
     return key
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import struct
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from struct import Struct
 from typing import Any
 from zlib import crc32
 
 import apsw
+from pydantic_core import PydanticSerializationError
 
 from domain.errors import Conflict, Corrupted, Malformed
 from domain.ids import EventId, ProjectId, ResourceId
@@ -38,7 +39,7 @@ COLUMNS = (
     " duration_ms, data, checksum"
 )
 GROUP_EVENTS = 20_000
-_NUMBERS = Struct("<5q").pack
+_NUMBERS = struct.Struct("<5q").pack
 Row = tuple[int, int, bytes, bytes, bytes, str, int, int, str, str, str, bytes | None, int | None, bytes, int, int]
 
 
@@ -71,7 +72,7 @@ class SqliteLog:
             raise Malformed("an append needs at least one event", field="events")
         if any(event.project != events[0].project for event in events):
             raise Malformed("the events of one append belong to one project", field="project")
-        request = _Request(events, [encode(event.data) for event in events], expected or {})
+        request = _Request(events, [_checked(event) for event in events], expected or {})
         with self._queue_lock:
             self._queue.append(request)
             leads = self._queue[0] is request
@@ -247,16 +248,16 @@ class _Numbering:
 
 
 def _known(connection: apsw.Connection, events: Sequence[Proposed]) -> dict[EventId, tuple[int, int]]:
-    finding = "SELECT position, sequence FROM events WHERE id = ?1 AND subject = ?2"
-    other = "SELECT position, sequence FROM events WHERE id = ?1 AND finding = 0"
+    """Where those events lie that are there already. Raises: Malformed, for an id in use for something else."""
+    finding = "SELECT position, sequence, project, subject FROM events WHERE id = ?1 AND subject = ?2"
+    other = "SELECT position, sequence, project, subject FROM events WHERE id = ?1 AND finding = 0"
     found: dict[EventId, tuple[int, int]] = {}
     for event in events:
-        id = key_of(event.id)
-        if event.data.FINDING:
-            rows = fetch(connection, finding, (id, key_of(event.data.subject)))
-        else:
-            rows = fetch(connection, other, (id,))
-        for position, sequence in rows:
+        id, about = key_of(event.id), (key_of(event.project), key_of(event.data.subject))
+        rows = fetch(connection, finding, (id, about[1])) if event.data.FINDING else fetch(connection, other, (id,))
+        for position, sequence, *known_about in rows:
+            if tuple(known_about) != about:
+                raise Malformed(f"the id {event.id} is in use for an event about something else", field="id")
             found[event.id] = (position, sequence)
     return found
 
@@ -271,6 +272,21 @@ def _check_expected(connection: apsw.Connection, expected: Mapping[ResourceId, i
                 current=current,
                 id=subject,
             )
+
+
+def _checked(event: Proposed) -> bytes:
+    """The payload as it is stored, after a look at the envelope: what one writer gets wrong must not fail its group."""
+    try:
+        payload = encode(event.data)
+        f"{event.source}{event.actor}{event.correlation}".encode()
+    except (UnicodeEncodeError, PydanticSerializationError) as error:
+        raise Malformed(f"{event.data.TYPE} holds text that is not valid Unicode: {error}", id=event.id) from error
+    for id in (event.id, event.project, event.data.subject, event.causation):
+        if id is not None:
+            key_of(id)
+    if not 0 <= event.time_us < 1 << 62:
+        raise Malformed(f"{event.data.TYPE} has the time {event.time_us} µs, which is no time since 1970", id=event.id)
+    return payload
 
 
 def checksum_of(
@@ -316,31 +332,56 @@ def _row(position: int, sequence: int, event: Proposed, payload: bytes) -> Row:
     return (*fields, checksum_of(*fields), int(data.FINDING))
 
 
-def _decoded(rows: Iterable[tuple[Any, ...]]) -> Iterator[Recorded]:  # Any: typed by the schema
-    for row in rows:
-        (position, sequence, id, project, subject, type_, version, time_us, source, actor, correlation) = row[:11]
-        (causation, duration_ms, raw, checksum) = row[11:]
-        if checksum_of(*row[:-1]) != checksum:
+def _decoded(rows: Iterator[tuple[Any, ...]]) -> Iterator[Recorded]:  # Any: typed by the schema
+    position: object = "an unknown position"
+    while True:
+        try:
+            row = next(rows, None)
+            if row is None:
+                return
+            position = f"position {row[0]}"
+            if checksum_of(*row[:-1]) != row[-1]:
+                raise ValueError("its checksum differs")
+            event = _recorded(*row[:-1])
+        except (ValueError, TypeError, OverflowError, struct.error) as error:
             raise Corrupted(
-                f"the event at position {position} does not match its checksum; restore a backup of the file",
-                position=position,
-            )
-        yield Recorded(
-            position,
-            sequence,
-            EventId(id_of(id)),
-            ProjectId(id_of(project)),
-            id_of(subject),
-            type_,
-            version,
-            time_us,
-            source,
-            actor,
-            correlation,
-            EventId(id_of(causation)) if causation else None,
-            duration_ms,
-            raw,
-        )
+                f"the event at {position} is damaged ({error}); restore a backup of the file", position=str(position)
+            ) from error
+        yield event
+
+
+def _recorded(
+    position: int,
+    sequence: int,
+    id: bytes,
+    project: bytes,
+    subject: bytes,
+    type: str,
+    version: int,
+    time_us: int,
+    source: str,
+    actor: str,
+    correlation: str,
+    causation: bytes | None,
+    duration_ms: int | None,
+    raw: bytes,
+) -> Recorded:
+    return Recorded(
+        position,
+        sequence,
+        EventId(id_of(id)),
+        ProjectId(id_of(project)),
+        id_of(subject),
+        type,
+        version,
+        time_us,
+        source,
+        actor,
+        correlation,
+        EventId(id_of(causation)) if causation else None,
+        duration_ms,
+        raw,
+    )
 
 
 def _check_contiguous(after: int, events: list[Recorded]) -> None:

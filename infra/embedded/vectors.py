@@ -38,11 +38,10 @@ class SqliteVectorRows:
         self._rows: dict[str, tuple[str, str, bytes, int]] = {}
 
     def vector(self, id: str, *, project: str, space: str, packed: str, at: At) -> None:
-        """See `VectorRows.vector`. Raises: LimitExceeded, for a vector of another length than the index has."""
+        """See `VectorRows.vector`. A vector of another length is of a space that this index does not hold."""
         raw = unpack_bytes(packed)
-        if len(raw) != 4 * DIMENSIONS:
-            raise LimitExceeded(f"the embedding of {id} has {len(raw) // 4} dimensions; the index has {DIMENSIONS}")
-        self._rows[id] = (project, space, raw, at.position)
+        if len(raw) == 4 * DIMENSIONS:
+            self._rows[id] = (project, space, raw, at.position)
 
     def flush(self) -> None:
         """Write what was gathered, the newest of each resource."""

@@ -6,9 +6,13 @@ import threading
 import time
 from collections.abc import Callable
 
+import structlog
+
 from infra.embedded.database import Database
 
 POLL_S = 0.015
+
+log = structlog.get_logger("watch")
 
 
 class Watch:
@@ -84,11 +88,15 @@ class Watch:
         while not self._closed:
             nudged = self._nudged.wait(POLL_S if self._listeners or self._waiting else None)
             self._nudged.clear()
-            current = self._database.data_version(connection)
-            if not nudged and current == version:
-                continue
-            version = current
-            self._tell(int(connection.execute("SELECT coalesce(max(position), 0) FROM events").get))
+            try:
+                current = self._database.data_version(connection)
+                if not nudged and current == version:
+                    continue
+                version = current
+                self._tell(int(connection.execute("SELECT coalesce(max(position), 0) FROM events").get))
+            except Exception as error:  # the next look may go well
+                log.error("watch_failed", error=repr(error))
+                version = -1
 
     def _tell(self, head: int) -> None:
         with self._changed:
@@ -98,4 +106,7 @@ class Watch:
             self._changed.notify_all()
             listeners = list(self._listeners)
         for listener in listeners:
-            listener(head)
+            try:
+                listener(head)
+            except Exception as error:  # the other listeners must hear all the same
+                log.error("listener_failed", head=head, error=repr(error))

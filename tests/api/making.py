@@ -20,8 +20,6 @@ from events.imports import AudioImported
 from events.processing import ProcessingFailed
 from events.resources import ProjectCreated
 
-TIME_US = 1_750_000_000_000_000
-
 
 @dataclass
 class Catalogue:
@@ -31,6 +29,7 @@ class Catalogue:
     project: ProjectId
     assets: dict[str, str] = field(default_factory=dict)
     count: int = 0
+    begun_us: int = 0
 
     def append(self, *events: Event, source: str = "/commands", job: str = "job-1") -> list[str]:
         """Append events of the project; returns their ids."""
@@ -42,7 +41,7 @@ class Catalogue:
                     id=EventId(ids.derived("test", self.project, self.count)),
                     project=self.project,
                     data=event,
-                    time_us=TIME_US + self.count * 1_000_000,
+                    time_us=self.begun_us + self.count * 1_000_000,
                     source=source,
                     actor="ada",
                     correlation=job,
@@ -122,7 +121,7 @@ class Catalogue:
 def catalogue(service: Service, name: str = "Demo") -> Catalogue:
     """A catalogue in a new project."""
     project = ids.project_id(name)
-    made = Catalogue(service, project)
+    made = Catalogue(service, project, begun_us=service.clock.now_us())
     made.append(ProjectCreated(project_id=project, name=name))
     return made
 
@@ -133,8 +132,7 @@ def braided(made: Catalogue, levels: tuple[int, ...], *, parents: int = 2, seed:
     above = [made.audio(f"source {index}") for index in range(levels[0])]
     for depth, width in enumerate(levels[1:]):
         above = [
-            _mix(made, f"mix {depth}.{index}", chance.sample(above, min(parents, len(above))))
-            for index in range(width)
+            _mix(made, f"mix {depth}.{index}", chance.sample(above, min(parents, len(above)))) for index in range(width)
         ]
     return above[-1]
 

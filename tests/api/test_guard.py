@@ -23,11 +23,22 @@ def test_it_does_not_answer_to_other_names(client: TestClient, host: str) -> Non
     assert answer.json()["code"] == "forbidden"
 
 
-@pytest.mark.parametrize("headers", [{"origin": "http://evil.example"}, {"origin": "null"}, {"origin": "http://localhost:99"}, {"sec-fetch-site": "cross-site"}])
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"origin": "http://evil.example"},
+        {"origin": "null"},
+        {"origin": "http://localhost:99"},
+        {"sec-fetch-site": "cross-site"},
+    ],
+)
 def test_other_pages_may_not_use_it(client: TestClient, headers: dict[str, str]) -> None:
     """Given a request from another page, when sent, then it is forbidden, and so is a WebSocket."""
     assert client.post("/graphql", json=QUERY, headers=headers).status_code == 403
-    with pytest.raises(WebSocketDisconnect), client.websocket_connect("/graphql", ["graphql-transport-ws"], headers=headers):
+    with (
+        pytest.raises(WebSocketDisconnect),
+        client.websocket_connect("/graphql", ["graphql-transport-ws"], headers=headers),
+    ):
         pass
 
 

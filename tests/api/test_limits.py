@@ -44,7 +44,9 @@ def test_depth_counts_through_fragments(refuse: Ask) -> None:
     parts = "".join(f"fragment F{n} on Resource {{ container {{ ...F{n + 1} }} }} " for n in range(9))
     query = f'{{ resource(id: "{ID}") {{ ...F0 }} }} {parts} fragment F9 on Resource {{ id }}'
     assert refuse(query)["details"]["what"] == "depth"
-    looped = f'{{ resource(id: "{ID}") {{ ...A }} }} fragment A on Resource {{ ...B }} fragment B on Resource {{ ...A }}'
+    looped = (
+        f'{{ resource(id: "{ID}") {{ ...A }} }} fragment A on Resource {{ ...B }} fragment B on Resource {{ ...A }}'
+    )
     assert refuse(looped)["code"] == "malformed"
 
 
@@ -84,7 +86,10 @@ def test_cost_multiplies_lists(refuse: Ask) -> None:
         (f"{{ resources(first: 100) {inner} }}", {}),
         (f"query($n: Int = 100) {{ resources(first: $n) {inner} }}", {}),
         (f"query($n: Int!) {{ resources(first: $n) {inner} }}", {"n": 100}),
-        ("{ resources { nodes { history { nodes { id type } pageInfo { endCursor } } analyses { id kind facts } } } }", {}),
+        (
+            "{ resources { nodes { history { nodes { id type } pageInfo { endCursor } } analyses { id kind facts } } } }",
+            {},
+        ),
         (f"{{ ...F }} fragment F on Query {{ resources(first: 100) {inner} }}", {}),
     ):
         error = refuse(query, **variables)
@@ -142,7 +147,14 @@ def test_mutations_are_not_sent_by_get(client: TestClient) -> None:
 
 def test_queries_may_be_fetched(client: TestClient) -> None:
     """Given a query in a URL, when fetched, then it is answered."""
-    answer = client.get("/graphql", params={"query": "query Q($n: Int!) { projects(first: $n) { nodes { id } } }", "variables": '{"n": 3}', "operationName": "Q"})
+    answer = client.get(
+        "/graphql",
+        params={
+            "query": "query Q($n: Int!) { projects(first: $n) { nodes { id } } }",
+            "variables": '{"n": 3}',
+            "operationName": "Q",
+        },
+    )
     assert answer.json() == {"data": {"projects": {"nodes": []}}}
 
 

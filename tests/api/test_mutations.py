@@ -34,9 +34,9 @@ def test_the_same_command_id_writes_once(ask: Ask) -> None:
 def test_every_change_answers_with_the_resource(ask: Ask, made: Catalogue) -> None:
     """Given an asset, when changed in every way, then each answer shows the resource after the change."""
     song, other = made.assets["song"], made.assets["other"]
-    track = ask(
-        f"mutation($p: ID!) {{ createTrack(projectId: $p, name: \"One\") {WRITTEN} }}", p=made.project
-    )["createTrack"]
+    track = ask(f'mutation($p: ID!) {{ createTrack(projectId: $p, name: "One") {WRITTEN} }}', p=made.project)[
+        "createTrack"
+    ]
     for call, expect in (
         (f'rename(id: "{song}", name: "new")', {"name": "new"}),
         (f'tag(id: "{song}", add: ["a", "b"])', {"tags": ["a", "b"]}),
@@ -68,7 +68,9 @@ def test_a_change_decided_on_an_old_version_is_a_conflict(ask: Ask, refuse: Ask,
 
 def test_a_generation_names_its_inputs(ask: Ask, refuse: Ask, made: Catalogue) -> None:
     """Given an asset without chords, when accompanied, then the conflict says what is missing; parameters are checked."""
-    error = refuse('mutation($id: ID!) { generateAccompaniment(assetId: $id, seed: "7") { job } }', id=made.assets["song"])
+    error = refuse(
+        'mutation($id: ID!) { generateAccompaniment(assetId: $id, seed: "7") { job } }', id=made.assets["song"]
+    )
     assert error["code"] == "conflict"
     assert "chords" in error["message"]
 

@@ -19,8 +19,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from api.app import create_app
-from api.graphql.engine import Asked, Engine
 from api.graphql.context import Context, Shared
+from api.graphql.engine import Asked, Engine
 from api.graphql.executor import Executor
 from api.graphql.schema import SCHEMA
 from infra.disco import open_disco
@@ -75,7 +75,11 @@ def selections(draw: st.DrawFn, type_: Any, depth: int) -> str:
     parts = []
     for index, name in enumerate(chosen):
         alias = f"a{depth}{index}_{name}: " if draw(st.integers(0, 9)) == 0 else ""
-        condition = draw(st.sampled_from(["", "", "", "@skip(if: $yes)", "@skip(if: $no)", "@include(if: $no)", "@include(if: true)"]))
+        condition = draw(
+            st.sampled_from(
+                ["", "", "", "@skip(if: $yes)", "@skip(if: $no)", "@include(if: $no)", "@include(if: true)"]
+            )
+        )
         under = "" if name == "__typename" else draw(under_of(fields[name], depth))
         part = f"{alias}{name} {condition} {under}"
         parts.append(f"... on {type_.name} {condition} {{ {part} }}" if draw(st.integers(0, 5)) == 0 else part)
@@ -110,7 +114,8 @@ async def _both(shared: Shared, query: str) -> tuple[Any, Any]:
 @given(data=st.data())
 def test_plans_answer_as_the_ordinary_way_does(setting: tuple[Catalogue, Shared], data: st.DataObject) -> None:
     """Given any query of the schema, when answered by plans and without, then both answers are the same JSON, in the
-    same order."""
+    same order.
+    """
     made, shared = setting
     names = roots(made)
     name = data.draw(st.sampled_from(sorted(names)))

@@ -205,8 +205,8 @@ def test_what_makes_no_sense_is_refused_with_its_code(refuse: Ask, made: Catalog
         '{ series(name: "x", bucket: "soon") { name } }',
     ):
         assert refuse(query)["code"] == "malformed"
-    cursor = '{ resources(first: 1) { pageInfo { endCursor } } }'
-    assert refuse('query($id: ID!) { lineage(id: $id, depth: 0) { partial } }', id=song)["code"] == "limit_exceeded"
+    cursor = "{ resources(first: 1) { pageInfo { endCursor } } }"
+    assert refuse("query($id: ID!) { lineage(id: $id, depth: 0) { partial } }", id=song)["code"] == "limit_exceeded"
     assert refuse('{ job(id: "none") { id } }')["code"] == "not_found"
     assert refuse('{ resource(id: "00000000-0000-0000-0000-000000000000") { id } }')["code"] == "not_found"
     assert cursor

@@ -13,7 +13,8 @@ RELEASED = Path(__file__).parent / "released.graphql"
 
 def test_the_committed_schema_is_current() -> None:
     """Given docs/schema.graphql, when compared, then it is what the code says; else run
-    `python -m api.graphql.schema --write`."""
+    `python -m api.graphql.schema --write`.
+    """
     assert SDL.read_text(encoding="utf-8") == sdl()
 
 

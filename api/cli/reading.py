@@ -1,0 +1,191 @@
+"""What there is: projects, resources, what is found by words and by sound, measurements."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from api.access import requires
+from api.cli import ids
+from api.cli.shell import Shell
+from api.cli.text import one_line, seconds_text, table, time_text
+from api.cli.verbs import verb
+from domain.access import Permission
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from domain.views import Document, Hit
+    from infra.disco import Disco
+
+LISTED = 200
+
+
+@verb("Look", example="disco projects")
+@requires(Permission.READ)
+def projects(shell: Shell) -> None:
+    """List the projects."""
+    from domain.views import Filter, Kind
+
+    with shell.service() as service:
+        documents = service.views.documents
+        found: list[Document] = []
+        after, more = 0, True
+        while more:
+            page, more = documents.page(Filter(kinds=(Kind.PROJECT,)), first=LISTED, after=after)
+            for after, document in page:
+                counted = {
+                    kind.value: documents.count(Filter(kinds=(kind,), project=document["id"]))
+                    for kind in (Kind.TRACK, Kind.ASSET, Kind.GENERATION)
+                }
+                found.append({**document, "counts": counted})
+        rows = [(ids.short(item["id"]), item["name"], *item["counts"].values()) for item in found]
+        shell.answer(found, lambda console: table(console, ("id", "name", "tracks", "assets", "generations"), rows))
+
+
+@verb("Look", example="disco show 3f2a91c4")
+@requires(Permission.READ, of="id")
+def show(
+    shell: Shell,
+    id: Annotated[str, typer.Argument(help="The resource; the beginning of its id will do.")],
+    first: Annotated[int, typer.Option(min=1, max=1000, help="How many of its contents to list.")] = 50,
+) -> None:
+    """Show a resource: its facts, what was found in it, what it holds, where its content lies."""
+    with shell.service() as service:
+        document = service.views.documents.get(ids.resource(shell, service, id))
+        contents, more = _contents(service, document, first)
+        content = document.get("content")
+        where = service.blobs.path(content["sha256"]) if content and service.blobs.has(content["sha256"]) else None
+        answer = {**document, "contents": contents, "more_contents": more, "path": where}
+        shell.answer(answer, lambda console: _show(console, answer))
+
+
+def _contents(service: Disco, document: Document, first: int) -> tuple[list[Document], bool]:
+    from domain.views import Filter, Kind
+
+    if document["kind"] not in (Kind.PROJECT, Kind.TRACK):
+        return [], False
+    page, more = service.views.documents.page(Filter(container=document["id"]), first=first)
+    return [{name: item[name] for name in ("id", "kind", "variant", "name")} for _, item in page], more
+
+
+def _show(console: Console, document: Document) -> None:
+    kind = " ".join(filter(None, (document["kind"], document["variant"])))
+    console.print(f"{document['name']}  ({kind})", style="bold", markup=False)
+    facts: dict[str, Any] = {  # Any: JSON
+        "id": document["id"],
+        "project": document["project"],
+        "in": document.get("container"),
+        "version": document["version"],
+        "made": f"{time_text(document['created_us'])} by {document['actor']}",
+        "tags": ", ".join(document["tags"]) or None,
+        "archived": "yes" if document["archived"] else None,
+        "newer version of": document.get("previous"),
+        "file": document.get("file_name"),
+        "content": document["path"],
+        **document.get("facts", {}),
+        **document["metadata"],
+    }
+    for name, value in facts.items():
+        if value is not None:
+            console.print(f"  {name:<18} {one_line(value)}", markup=False)
+    for name, finding in document["analyses"].items():
+        told = {key: value for key, value in finding.items() if key not in ("id", "source")}
+        console.print(f"  {name:<18} {one_line(told)}", markup=False)
+    for item in document["contents"]:
+        kind = " ".join(filter(None, (item["kind"], item["variant"])))
+        console.print(f"  {ids.short(item['id'])} {kind:<12} {item['name']}", markup=False)
+    if document["more_contents"]:
+        console.print("  … and more; --first N lists more", style="dim")
+
+
+ProjectOption = Annotated[str | None, typer.Option(help="Only in this project, by name or id.")]
+FirstOption = Annotated[int, typer.Option(min=1, max=1000, help="How many at most.")]
+
+
+@verb("Look", example='disco search "d minor rehearsal"')
+@requires(Permission.READ, of="project")
+def search(
+    shell: Shell,
+    text: Annotated[str, typer.Argument(help="Words; the last one may be a beginning.")],
+    project: ProjectOption = None,
+    first: FirstOption = 20,
+) -> None:
+    """Find resources by their names, tags, metadata and findings, best first."""
+    with shell.service() as service:
+        within = ids.project(shell, service, project) if project else None
+        _hits(shell, service, service.views.documents.search(text, first=first, project=within))
+
+
+@verb("Look", example="disco similar 3f2a91c4 --first 5")
+@requires(Permission.READ, of="id")
+def similar(
+    shell: Shell,
+    id: Annotated[str, typer.Argument(help="The audio asset to compare with.")],
+    project: ProjectOption = None,
+    first: FirstOption = 10,
+) -> None:
+    """Find what sounds like an asset, most alike first; 1 is the same sound."""
+    with shell.service() as service:
+        found = ids.resource(shell, service, id)
+        within = ids.project(shell, service, project) if project else None
+        _hits(shell, service, service.views.vectors.similar(found, first=first, project=within))
+
+
+def _hits(shell: Shell, service: Disco, hits: list[Hit]) -> None:
+    documents = service.views.documents.many([hit.id for hit in hits])
+    found = [
+        {"id": hit.id, "score": round(hit.score, 6), **_brief(documents[hit.id])} for hit in hits if hit.id in documents
+    ]
+    rows = [(ids.short(item["id"]), f"{item['score']:.3f}", _kind(item), item["name"]) for item in found]
+    shell.answer(found, lambda console: table(console, ("id", "score", "kind", "name"), rows))
+
+
+def _brief(document: Document) -> dict[str, Any]:  # Any: JSON
+    return {name: document[name] for name in ("kind", "variant", "name", "project")}
+
+
+def _kind(item: dict[str, Any]) -> str:  # Any: JSON
+    return " ".join(filter(None, (item["kind"], item["variant"])))
+
+
+@verb("Look", example="disco series loudness_lufs --project Demos --bucket 3600")
+@requires(Permission.READ, of="project")
+def series(
+    shell: Shell,
+    name: Annotated[str | None, typer.Argument(help="The series; without it, the names there are.")] = None,
+    project: ProjectOption = None,
+    bucket: Annotated[float, typer.Option(min=0, help="Seconds to sum up; 0 gives every measurement.")] = 0.0,
+    first: Annotated[int, typer.Option(min=1, max=100_000, help="How many at most.")] = 1000,
+) -> None:
+    """Show a measurement over a project's history: loudness, tempo, processing times."""
+    with shell.service() as service:
+        within = ids.project(shell, service, project) if project else None
+        if name is None:
+            names = service.views.series.names(within)
+            shell.answer(names, lambda console: console.print("\n".join(names), markup=False))
+            return
+        points = service.views.series.points(name, project=within, bucket_us=round(bucket * 1e6), first=first)
+        rows = [
+            (time_text(point.time_us), point.count, *(f"{x:.3f}" for x in (point.mean, point.minimum, point.maximum)))
+            for point in points
+        ]
+        shell.answer(points, lambda console: table(console, ("time", "count", "mean", "minimum", "maximum"), rows))
+
+
+@verb("Make", name="save", example="disco save 3f2a91c4 take.flac")
+@requires(Permission.READ, of="id")
+def save(
+    shell: Shell,
+    id: Annotated[str, typer.Argument(help="The asset or export.")],
+    file: Annotated[str, typer.Argument(help="Where to; a folder gives it a name of its own.")] = ".",
+) -> None:
+    """Save the content of an asset as a file."""
+    from api.cli.saving import save_content
+
+    with shell.service() as service:
+        document = service.views.documents.get(ids.resource(shell, service, id))
+        path = save_content(service, document, file)
+        length = seconds_text(document.get("facts", {}).get("duration_s"))
+        shell.answer({"id": document["id"], "path": path}, lambda console: console.print(f"{path} {length}"))

@@ -1,0 +1,74 @@
+"""Every figure there is, in the order they are measured."""
+
+from __future__ import annotations
+
+from benchmarks import append, lineage, rebuild
+from benchmarks.figures import Figure
+
+FIGURES: tuple[Figure, ...] = (
+    Figure(
+        "append.batch1000", append.batch1000, "events/s", "higher", 0.6,
+        "durable appends by the thousand: encoded, numbered, checksummed, indexed",
+        "the bare apsw insert of the same rows, made beforehand, under the same indexes and pragmas", "ratio",
+    ),
+    Figure(
+        "append.concurrent64", append.concurrent64, "events/s", "higher", append.GROUPED_AT_LEAST,
+        "64 threads, each appending single events, each durable",
+        "the same threads under a lock, a commit an event; where fsync does not dominate, the raw batched rate", "ratio",
+    ),
+    Figure(
+        "append.vs_eventsourcing.1", append.versus_1, "events/s", "higher", 1.0,
+        "one event at a time, from event object to durable commit",
+        "the eventsourcing library's SQLite recorder, fed ready rows", "ratio",
+    ),
+    Figure(
+        "append.vs_eventsourcing.100", append.versus_100, "events/s", "higher", 1.0,
+        "by the hundred", "the same recorder, fed ready rows", "ratio",
+    ),
+    Figure(
+        "append.vs_eventsourcing.1000", append.versus_1000, "events/s", "higher", 1.0,
+        "by the thousand", "the same recorder, fed ready rows", "ratio",
+    ),
+    Figure(
+        "append.vs_eventsourcing.mapped", append.versus_mapped, "events/s", "higher", None,
+        "by the thousand", "the library's mapper and recorder, from its event objects", "ratio",
+    ),
+    Figure(
+        "rebuild.rate", rebuild.rate, "events/s", "higher", 20_000,
+        "all views anew from the whole log, beside the live ones, then switched",
+        "the same log read and decoded, nothing written",
+    ),
+    Figure(
+        "rebuild.tail", rebuild.tail, "events/s", "higher", 0.9,
+        "the last tenth of the rebuild", "its first tenth", "ratio",
+    ),
+    Figure(
+        "rebuild.peak_mib", rebuild.peak, "MiB", "lower", 500, "the most memory the rebuilding process held",
+    ),
+    Figure(
+        "lineage.depth5", lineage.depth5, "ms", "lower", 10,
+        "p95 of a GraphQL query for five steps up: parsed, limited, walked, answered as JSON",
+        "p95 of one recursive SQL query that fetches the same nodes with the same columns",
+    ),
+    Figure(
+        "lineage.depth5_vs_sql", lineage.depth5, "ms", "lower", 2.0, "the same, held against the bare SQL",
+        "as above", "ratio",
+    ),
+    Figure(
+        "lineage.depth5_links", lineage.depth5_linked, "ms", "lower", None,
+        "the same with the links between the nodes", "the bare SQL for the nodes alone",
+    ),
+    Figure(
+        "lineage.ancestry2000", lineage.ancestry, "ms", "lower", 50,
+        "p99 of 2,000 ancestors with the edges between them, at the port",
+        "p99 of a recursive SQL query for the nodes alone",
+    ),
+    Figure(
+        "lineage.as_of", lineage.as_of, "ms", "lower", 1.5,
+        "median of the depth-5 query as of a position", "the same now", "ratio",
+    ),
+    Figure(
+        "lineage.growth", lineage.growth, "ms", "lower", 1.3,
+        "median of the depth-5 query, answers of a full page", "the same in a tenth of the graph", "ratio",
+    ),
+)  # fmt: skip

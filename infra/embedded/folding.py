@@ -1,0 +1,222 @@
+"""Folding: the log's pages go into every generation of every view, each with its checkpoint in the same transaction."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import apsw
+import structlog
+
+from domain.errors import Malformed
+from domain.ports import EventLog
+from events.envelope import Recorded
+from infra.embedded.database import Database
+from infra.embedded.generation import SCHEMA, table_of
+from infra.embedded.rows import fetch, fetch_one
+from infra.embedded.view import View
+
+PAGE = 2_000
+TRANSACTION_PAGES = 5
+RETRY_S = 10.0
+STORE_ERRORS = (apsw.FullError, apsw.IOError, apsw.BusyError, apsw.LockedError, apsw.CorruptError, apsw.NotADBError)
+
+log_ = structlog.get_logger("views")
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """One generation of a view; `version` is that of the code that filled it."""
+
+    view: View
+    number: int
+    version: int
+    position: int
+    state: str
+
+    @property
+    def table(self) -> str:
+        """The prefix of its tables."""
+        return table_of(self.view.name, self.number)
+
+    @property
+    def current(self) -> bool:
+        """Whether this release may fold into it; one of another version is served as it is until replaced."""
+        return self.version == self.view.version
+
+
+class Folding:
+    """Keeps the generations of all views and moves them forward.
+
+    A view that cannot take an event stands still and says so; the others go on. It is tried again now and then.
+    """
+
+    def __init__(self, database: Database, log: EventLog, views: Sequence[View]) -> None:
+        self._database = database
+        self._log = log
+        self._views = {view.name: view for view in views}
+        self._caches: dict[str, dict[str, Any]] = {}  # Any: each view's own
+        self._failed: dict[str, tuple[str, float]] = {}
+        self._turn = threading.Lock()
+        self.moved = threading.Condition()
+        with database.write() as connection:
+            connection.execute(SCHEMA)
+            for view in views:
+                self._ensure(connection, view)
+
+    def _ensure(self, connection: apsw.Connection, view: View) -> None:
+        """Make the first generation of a view, or begin a rebuild beside it where its version is not this one."""
+        rows = fetch(connection, "SELECT version, state FROM views WHERE name = ? AND state != 'retired'", (view.name,))
+        if not any(version == view.version for version, _ in rows):
+            self._begin(connection, view, "building" if rows or self._log.head() else "live")
+
+    def _begin(self, connection: apsw.Connection, view: View, state: str) -> None:
+        newest = fetch_one(connection, "SELECT max(generation) FROM views WHERE name = ?", (view.name,))
+        number = (newest or 0) + 1
+        connection.execute("UPDATE views SET state = 'retired' WHERE name = ? AND state = 'building'", (view.name,))
+        made = view.schema + (view.indexes if state == "live" else "")
+        connection.execute(made.format(t=table_of(view.name, number)))
+        connection.execute("INSERT INTO views VALUES (?, ?, ?, 0, ?)", (view.name, number, view.version, state))
+
+    def begin(self, names: Sequence[str] = ()) -> None:
+        """Begin new generations beside the live ones. Raises: Malformed, for an unknown name."""
+        for name in names:
+            if name not in self._views:
+                raise Malformed(f"there is no view {name!r}; there are {', '.join(self._views)}", field="view")
+        with self._database.write() as connection:
+            for view in self._views.values():
+                if not names or view.name in names:
+                    self._begin(connection, view, "building")
+
+    def generations(self, connection: apsw.Connection) -> list[Generation]:
+        """All that are live or being built, the furthest behind first."""
+        rows = fetch(
+            connection,
+            "SELECT name, generation, version, position, state FROM views WHERE state != 'retired' ORDER BY position",
+        )
+        return [Generation(self._views[name], *rest) for name, *rest in rows if name in self._views]
+
+    def failure(self, generation: Generation) -> str | None:
+        """Why it stands still, if it does."""
+        found = self._failed.get(generation.table)
+        return found[0] if found else None
+
+    def catch_up(
+        self, *, on_progress: Callable[[int, int], None] | None = None, stop: threading.Event | None = None
+    ) -> int:
+        """Fold what the log has and the views have not; return the position reached.
+
+        A generation that has caught up while being built goes live in the same transaction as its last page.
+        """
+        while True:
+            with self._turn:
+                head = self._log.head()
+                position = self._step(head)
+            if on_progress:
+                on_progress(position, head)
+            if position >= head or (stop is not None and stop.is_set()):
+                return position
+
+    def _step(self, head: int) -> int:
+        """Fold some pages into those generations that are furthest behind, in one transaction."""
+        with self._database.read() as connection:
+            generations = [item for item in self.generations(connection) if item.current and self._due(item)]
+        if not generations:
+            return head
+        start = generations[0].position
+        behind = [item for item in generations if item.position == start]
+        ahead = next((item.position for item in generations if item.position > start), head)
+        pages = self._read(start, min(ahead, head))
+        position = pages[-1][-1].position if pages else start
+        self._fold(behind, pages, start, position, head)
+        return position
+
+    def _due(self, generation: Generation) -> bool:
+        failed = self._failed.get(generation.table)
+        return failed is None or time.monotonic() > failed[1]
+
+    def _read(self, start: int, upto: int) -> list[list[Recorded]]:
+        pages: list[list[Recorded]] = []
+        while start < upto and len(pages) < TRANSACTION_PAGES:
+            page = self._log.read(start, limit=PAGE, upto=upto)
+            if not page:
+                break
+            for event in page:
+                event.json  # noqa: B018  # decoded before the write lock is taken
+            pages.append(page)
+            start = page[-1].position
+        return pages
+
+    def _fold(
+        self, behind: list[Generation], pages: list[list[Recorded]], start: int, position: int, head: int
+    ) -> None:
+        caches: dict[str, dict[str, Any]] = {}  # Any: each view's own
+        with self._database.write(durable=False) as connection:
+            found = {item.table: item for item in self.generations(connection)}
+            live = {item.view.name: item.position for item in found.values() if item.state == "live"}
+            for generation in behind:
+                now = found.get(generation.table)
+                if now is None or now.position != start:
+                    continue  # another process was faster
+                cache = self._caches.pop(generation.table, {})
+                if self._applied(connection, generation, pages, cache, position):
+                    caches[generation.table] = cache
+                    if generation.state == "building" and position >= max(head, live.get(generation.view.name, 0)):
+                        _switch(connection, generation)
+        self._caches |= caches
+        self._drop_retired()
+        with self.moved:
+            self.moved.notify_all()
+
+    def _applied(
+        self,
+        connection: apsw.Connection,
+        generation: Generation,
+        pages: list[list[Recorded]],
+        cache: dict[str, Any],  # Any: the view's own
+        position: int,
+    ) -> bool:
+        try:
+            with connection:  # a savepoint: one view's trouble is undone alone
+                rows = generation.view.rows(connection, generation.table, cache)
+                for page in pages:
+                    generation.view.apply(rows, page)
+                    rows.flush()
+                query = "UPDATE views SET position = ? WHERE name = ? AND generation = ?"
+                connection.execute(query, (position, generation.view.name, generation.number))
+        except STORE_ERRORS:
+            raise
+        except Exception as error:
+            first, last = generation.position + 1, position
+            message = f"cannot take the events {first} to {last}: {type(error).__name__}: {error}"
+            self._failed[generation.table] = (message, time.monotonic() + RETRY_S)
+            log_.error("view_stands_still", view=generation.view.name, why=message)
+            return False
+        self._failed.pop(generation.table, None)
+        return True
+
+    def _drop_retired(self) -> None:
+        with self._database.read() as connection:
+            retired = fetch(connection, "SELECT name, generation FROM views WHERE state = 'retired'")
+        for name, number in retired:
+            view = self._views.get(name)
+            with self._database.write(durable=False) as connection:
+                for suffix in view.tables if view else ():
+                    connection.execute(f"DROP TABLE IF EXISTS {table_of(name, number)}_{suffix}")
+                connection.execute("DELETE FROM views WHERE name = ? AND generation = ?", (name, number))
+            self._caches.pop(table_of(name, number), None)
+
+    def building(self) -> bool:
+        """Whether some view is being built beside its live generation."""
+        with self._database.read() as connection:
+            return fetch_one(connection, "SELECT 1 FROM views WHERE state = 'building' LIMIT 1") is not None
+
+
+def _switch(connection: apsw.Connection, generation: Generation) -> None:
+    name = generation.view.name
+    connection.execute(generation.view.indexes.format(t=generation.table))
+    connection.execute("UPDATE views SET state = 'retired' WHERE name = ? AND state = 'live'", (name,))
+    connection.execute("UPDATE views SET state = 'live' WHERE name = ? AND generation = ?", (name, generation.number))

@@ -1,0 +1,242 @@
+"""One payload of every event type, and the small values they are made of."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+
+from domain import ids
+from domain.ids import ProjectId, ResourceId
+from domain.values import AudioFacts, Blob, ChordLine, NoteFacts, pack_floats
+from events import analyses, exports, generations, imports, models, processing, resources
+from events.base import Event
+
+PROJECT = ids.project_id("Tests")
+TRACK = ids.track_id(PROJECT, "Take 1")
+MODEL = ids.model_version_id("accompaniment", "1")
+
+
+def blob(text: str, media_type: str = "application/octet-stream") -> Blob:
+    """The name of this text as a blob; nothing is stored."""
+    data = text.encode()
+    return Blob(sha256=hashlib.sha256(data).hexdigest(), size_bytes=len(data), media_type=media_type)
+
+
+def asset_of(content: Blob, project: ProjectId = PROJECT) -> ResourceId:
+    """The id of the asset that this content is in a project."""
+    return ids.asset_id(project, content.sha256)
+
+
+def audio_facts(frames: int = 44_100) -> AudioFacts:
+    """Facts of a mono file at 44.1 kHz."""
+    return AudioFacts(container="wav", encoding="pcm_16", rate_hz=44_100, channels=1, frames=frames)
+
+
+def note_facts() -> NoteFacts:
+    """Facts of a short MIDI file."""
+    return NoteFacts(format="midi 1", notes=12, tracks=2, duration_s=3.5)
+
+
+def line() -> ChordLine:
+    """Two chords of a second each."""
+    return ChordLine(boundaries_s=(0.0, 1.0, 2.0), labels=("A:min", "F"))
+
+
+def vector(seed: int, dimensions: int = 128) -> str:
+    """A unit vector, packed."""
+    values = np.random.default_rng(seed).standard_normal(dimensions)
+    return pack_floats(values / np.linalg.norm(values))
+
+
+def audio(text: str = "audio", *, project: ProjectId = PROJECT, container: str | None = None) -> imports.AudioImported:
+    """An audio file was imported."""
+    content = blob(text, "audio/wav")
+    return imports.AudioImported(
+        asset_id=asset_of(content, project),
+        project_id=project,
+        container_id=container or project,
+        name=f"{text} name",
+        content=content,
+        facts=audio_facts(),
+        file_name=f"{text}.wav",
+        tags={"artist": "Ada"},
+    )
+
+
+def notes(text: str = "notes", *, project: ProjectId = PROJECT, container: str | None = None) -> imports.MidiImported:
+    """A MIDI file was imported."""
+    content = blob(text, "audio/midi")
+    return imports.MidiImported(
+        asset_id=asset_of(content, project),
+        project_id=project,
+        container_id=container or project,
+        name=f"{text} name",
+        content=content,
+        facts=note_facts(),
+        file_name=f"{text}.mid",
+    )
+
+
+def findings(asset: str, seed: int = 1) -> dict[str, analyses.Analysis]:
+    """Every analysis of one asset, by kind."""
+    value = (seed % 100) / 100
+    made: tuple[analyses.Analysis, ...] = (
+        analyses.AudioDescribed(
+            asset_id=asset, duration_s=1.0, peak_dbfs=-6.0 - value, rms_dbfs=-9.0, dc_offset=0.0, clipped_samples=0
+        ),
+        analyses.WaveformDrawn(asset_id=asset, pyramid=blob(f"pyramid {seed}"), levels=3, samples_per_bin=256),
+        analyses.LoudnessMeasured(
+            asset_id=asset,
+            integrated_lufs=-14.0 - value,
+            range_lu=3.5,
+            max_momentary_lufs=-10.0,
+            max_short_term_lufs=-11.0,
+            true_peak_dbtp=-1.5,
+        ),
+        analyses.FeaturesExtracted(
+            asset_id=asset,
+            frames=blob(f"frames {seed}"),
+            frame_rate_hz=86.1328125,
+            centroid_hz=1500.0 + value,
+            bandwidth_hz=900.0,
+            rolloff_hz=3000.0,
+            flatness=0.25,
+            zero_crossing_rate=0.125,
+            mfcc_mean=tuple(float(n) for n in range(20)),
+            mfcc_std=tuple(1.0 for _ in range(20)),
+        ),
+        analyses.SilenceFound(
+            asset_id=asset, leading_s=0.5, trailing_s=0.25, silent_share=0.1, stretches_s=((0.0, 0.5), (9.0, 9.25))
+        ),
+        analyses.BeatsTracked(asset_id=asset, tempo_bpm=120.0 + value, confidence=0.75, beats_s=(0.0, 0.5, 1.0, 1.5)),
+        analyses.KeyEstimated(asset_id=asset, tonic="A", mode="minor", confidence=0.5),
+        analyses.ChordsEstimated(asset_id=asset, confidence=0.5, line=line()),
+        analyses.EmbeddingComputed(asset_id=asset, space="timbre-1", dimensions=128, vector=vector(seed)),
+        analyses.NotesDescribed(
+            asset_id=asset,
+            notes=12,
+            duration_s=3.5,
+            tempo_bpm=96.0,
+            metre="3/4",
+            lowest_pitch=40,
+            highest_pitch=76,
+            notes_per_s=3.428,
+            greatest_polyphony=3,
+            programs=(0, 33),
+        ),
+    )
+    return {analysis.KIND: analysis for analysis in made}
+
+
+def accompaniment(asset: str, *, project: ProjectId = PROJECT, seed: int = 7) -> generations.AccompanimentRequested:
+    """Somebody asked for an accompaniment."""
+    return generations.AccompanimentRequested(
+        generation_id=ids.derived("generation", asset, seed),
+        project_id=project,
+        asset_id=asset,
+        container_id=project,
+        name=f"Accompaniment {seed}",
+        model_version_id=MODEL,
+        seed=seed,
+        parameters={"style": "pop", "density": 0.5},
+        analysis_ids=tuple(ids.derived("analysis", asset, kind) for kind in ("beats", "key", "chords")),
+        duration_s=2.0,
+        beats_s=(0.0, 0.5, 1.0, 1.5),
+        tonic="A",
+        mode="minor",
+        line=line(),
+    )
+
+
+def generated(asked: generations.AccompanimentRequested) -> generations.MidiGenerated:
+    """The generator wrote its MIDI file."""
+    content = blob(f"midi of {asked.generation_id}", "audio/midi")
+    return generations.MidiGenerated(
+        asset_id=asset_of(content, ProjectId(asked.project_id)),
+        project_id=asked.project_id,
+        container_id=asked.container_id,
+        name=asked.name,
+        content=content,
+        facts=note_facts(),
+        generation_id=asked.generation_id,
+        source_ids=(asked.asset_id,),
+    )
+
+
+def rendered(source: imports.NotesAdded) -> generations.AudioRendered:
+    """Notes were played to audio."""
+    content = blob(f"sound of {source.asset_id}", "audio/flac")
+    return generations.AudioRendered(
+        asset_id=asset_of(content, ProjectId(source.project_id)),
+        project_id=source.project_id,
+        container_id=source.container_id,
+        name=f"{source.name} (rendered)",
+        content=content,
+        facts=audio_facts(88_200),
+        source_id=source.asset_id,
+        model_version_id=MODEL,
+        parameters={"gain_db": -3.0},
+    )
+
+
+def failed(resource: str, cause: str) -> processing.ProcessingFailed:
+    """A processor gave up."""
+    return processing.ProcessingFailed(
+        cause_id=cause,
+        resource_id=resource,
+        processor="track_beats",
+        attempts=3,
+        code="internal",
+        message="ValueError: no",
+        traceback_digest="0123456789abcdef",
+    )
+
+
+def one_of_each() -> list[Event]:
+    """At least one payload of every event type, in an order in which they could happen."""
+    song, melody = audio("song", container=TRACK), notes("melody")
+    score = imports.ScoreImported(
+        **{**melody.model_dump(), "asset_id": asset_of(blob("score")), "content": blob("score")},
+        tags={"composer": "Élisabeth Jacquet de La Guerre"},
+    )
+    asked = accompaniment(song.asset_id)
+    cause = ids.derived("cause")
+    return [
+        models.ModelVersionRegistered(model_version_id=MODEL, name="accompaniment", version="1", card={"kind": "x"}),
+        resources.ProjectCreated(project_id=PROJECT, name="Tests"),
+        resources.TrackCreated(track_id=TRACK, project_id=PROJECT, name="Take 1"),
+        song,
+        melody,
+        score,
+        imports.AssetImportedAgain(
+            asset_id=song.asset_id, project_id=PROJECT, container_id=PROJECT, name="song", file_name="copy of song.wav"
+        ),
+        *findings(song.asset_id).values(),
+        asked,
+        generated(asked),
+        rendered(melody),
+        failed(song.asset_id, cause),
+        processing.RetryRequested(
+            cause_id=cause,
+            resource_id=song.asset_id,
+            failure_id=ids.derived("failure"),
+            processor="track_beats",
+        ),
+        resources.ResourceRenamed(resource_id=song.asset_id, name="Ärger 🎵"),
+        resources.ResourceTagged(resource_id=song.asset_id, added=("live", "rough"), removed=("old",)),
+        resources.ResourceDescribed(resource_id=song.asset_id, changes={"isrc": "XX", "takes": [1, 2], "gone": None}),
+        resources.ResourceMoved(resource_id=song.asset_id, from_id=TRACK, to_id=PROJECT),
+        resources.ResourceArchived(resource_id=song.asset_id),
+        resources.ResourceRestored(resource_id=song.asset_id),
+        resources.VersionLinked(resource_id=score.asset_id, previous_id=melody.asset_id),
+        exports.LineageExported(
+            export_id=ids.derived("export"),
+            project_id=PROJECT,
+            source_id=song.asset_id,
+            name="song (prov)",
+            format="prov",
+            position=12,
+            content=blob("{}", "application/json"),
+        ),
+    ]
