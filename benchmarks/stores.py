@@ -19,7 +19,7 @@ from infra.embedded import database
 from infra.embedded.checkpoints import Checkpoints
 from infra.embedded.database import Database
 from infra.embedded.log import SCHEMA
-from infra.embedded.views import VIEWS
+from infra.embedded.view import VIEWS
 from infra.settings import Settings
 from infra.wiring import PROCESSORS
 
@@ -84,7 +84,7 @@ def signature_of(units: int) -> str:
     """What a stored catalogue depends on: the generator, the file's format, the events' and the views' schemas."""
     parts: list[object] = [units, SEED, catalogue.VERSION, database.FORMAT, SCHEMA]
     parts += [(name, kind.VERSION, kind.model_json_schema()) for name, kind in EVENT_TYPES.items()]
-    parts += [(view.name, view.version, view.schema) for view in VIEWS]
+    parts += [(view.name, view.version, view.schema, view.indexes) for view in VIEWS]
     return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 

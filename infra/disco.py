@@ -160,7 +160,7 @@ class Disco:
         """See `Service.pending`."""
         if job is None:
             done = min(self._checkpoints.read(tuple(PROCESSORS)).values())
-            return max(0, self.log.head() - done)
+            return max(0, self.log.head() - int(done))
         document = self.views.jobs.get(job)
         due = sum(count * len(CONSUMERS.get(kind, ())) for kind, count in document["types"].items())
         answered = sum(int(count) for count in document["answered"].values())

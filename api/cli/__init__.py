@@ -1,1 +1,1 @@
-"""The command line: one module a subject, each verb a few calls of the service, nothing heavy imported before it runs."""
+"""The command line: one module a subject, each verb a few calls of the service; nothing heavy before a verb runs."""

@@ -103,9 +103,11 @@ def _remove(path: Path) -> None:
 def _tar_out(path: Path, name: str) -> Iterator[tarfile.TarFile]:
     with path.open("wb") as file:
         if name.endswith((".gz", ".tgz")):
-            with gzip.GzipFile(fileobj=file, mode="wb", compresslevel=GZIP_LEVEL, mtime=0) as packed:
-                with tarfile.open(fileobj=packed, mode="w|") as tar:
-                    yield tar
+            with (
+                gzip.GzipFile(fileobj=file, mode="wb", compresslevel=GZIP_LEVEL, mtime=0) as packed,
+                tarfile.open(fileobj=packed, mode="w|") as tar,
+            ):
+                yield tar
         else:
             with tarfile.open(fileobj=file, mode=_mode("w", name)) as tar:  # type: ignore[call-overload]  # "zst" is new
                 yield tar

@@ -39,7 +39,8 @@ def _change(shell: Shell, id: str, kind: str, *, expect: int | None, others: dic
             command = make(resource_id=found, expected_version=expect, **fields)
         except ValidationError as error:
             first = error.errors()[0]
-            raise Malformed(f"{'.'.join(map(str, first['loc']))}: {first['msg']}", field=str(first["loc"][0])) from error
+            where = ".".join(map(str, first["loc"]))
+            raise Malformed(f"{where}: {first['msg']}", field=where) from error
         done = service.execute(command, actor=shell.actor)
         token = token_text(done.token) if done.token else None
         answer = {"id": found, "changed": done.written > 0, "token": token, "job": done.job}
@@ -78,7 +79,7 @@ def tag(
 def describe(
     shell: Shell,
     id: IdArgument,
-    changes: Annotated[list[str], typer.Argument(metavar="KEY=VALUE...", help="JSON or text; nothing removes the key.")],
+    changes: Annotated[list[str], typer.Argument(metavar="KEY=VALUE...", help="JSON or text; KEY= removes.")],
     expect: ExpectedOption = None,
 ) -> None:
     """Change a resource's free metadata."""

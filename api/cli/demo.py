@@ -50,7 +50,7 @@ def _corpus() -> list[Path]:
     try:
         from benchmarks.pieces import corpus_paths
     except ImportError as error:
-        raise Unsupported("the pieces of the demonstration come with the source tree; name files of your own") from error
+        raise Unsupported("the pieces come with the source tree; name files of your own") from error
     return corpus_paths()
 
 
@@ -129,7 +129,8 @@ class _Demo:
             document = made[part]
             shutil.copyfile(self._service.blobs.path(document["content"]["sha256"]), self._into / name)
             length = seconds_text(document["facts"]["duration_s"])
-            self._say(f"{part:<5} {self._into / name}  {length}  sha256 {document['content']['sha256'][:16]}", step=False)
+            sha256 = document["content"]["sha256"][:16]
+            self._say(f"{part:<5} {self._into / name}  {length}  sha256 {sha256}", step=False)
         return made
 
     def _lineage(self, made: dict[str, Any]) -> None:  # Any: JSON

@@ -11,6 +11,7 @@ from typer.core import TyperCommand
 from api.access import requires
 from api.cli import ids
 from api.cli.changing import pairs
+from api.cli.paging import PAGE, every
 from api.cli.shell import Shell
 from api.cli.text import seconds_text
 from api.cli.verbs import generate, verb
@@ -34,7 +35,10 @@ class WithParameters(TyperCommand):
         """Write the help, the parameters at its end."""
         from domain.parameters import ACCOMPANIMENT_PARAMETERS
 
-        told = [f"{item.name}: {item.help} It is {item.range}; {item.default} if not set." for item in ACCOMPANIMENT_PARAMETERS]
+        told = [
+            f"{item.name}: {item.help} It is {item.range}; {item.default} if not set."
+            for item in ACCOMPANIMENT_PARAMETERS
+        ]
         self.epilog = "\n\n".join(["What --set sets:", *told, self.epilog or ""])
         super().format_help(ctx, formatter)
 
@@ -81,9 +85,7 @@ def accompany(
     if any(kind not in source["analyses"] for kind in NEEDED):
         shell.note("waiting for the analyses")
         service.settle()
-    command = GenerateAccompaniment(
-        asset_id=source["id"], seed=seed, name=name, parameters=dict(parameters or {})
-    )
+    command = GenerateAccompaniment(asset_id=source["id"], seed=seed, name=name, parameters=dict(parameters or {}))
     done = service.execute(command, actor=shell.actor)
     wait_for(shell, service, done.job if done.written else service.log.about(done.resource_id)[0].correlation, "Making")
     midi, audio = made_by(service, done.resource_id)
@@ -109,12 +111,9 @@ def _audio(nodes: list[Node]) -> list[Node]:
 
 def _failure(service: Disco, generation: ids.ResourceId, midi: list[Node]) -> DiscoError:
     about = {generation, *(node.id for node in midi)}
-    letters, more, after = list[Any](), True, 0
-    while more:
-        page, more = service.views.dead_letters.page(first=500, after=after)
-        letters += [letter for after, letter in page if letter["resource_id"] in about]
-    if letters:
-        letter = letters[0]
+    letters = every(lambda after: service.views.dead_letters.page(first=PAGE, after=after))
+    letter = next((letter for letter in letters if letter["resource_id"] in about), None)
+    if letter is not None:
         return Conflict(
             f"{letter['processor']} failed: {letter['message']} [{letter['code']}]; "
             f"disco retry {ids.short(letter['id'])} tries again",

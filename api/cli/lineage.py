@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from datetime import datetime
-from enum import Enum
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -29,7 +29,7 @@ DEADLINE_S = 30.0
 MOST_STEPS = 1000
 
 
-class Format(str, Enum):
+class Format(StrEnum):
     """How a lineage is told."""
 
     TREE = "tree"

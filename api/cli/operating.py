@@ -9,6 +9,7 @@ import typer
 
 from api.access import requires
 from api.cli import ids
+from api.cli.paging import PAGE, every
 from api.cli.progress import bar
 from api.cli.shell import Shell
 from api.cli.text import table, time_text
@@ -23,9 +24,9 @@ if TYPE_CHECKING:
     from domain.views import Document, Records
     from infra.disco import Disco
 
-PAGE = 500
 SHOWN_DIGITS = 16
 SHOWN_DIFFERENCES = 1000
+SAID = {True: "same", False: "CHANGED"}
 
 
 @verb("Operate", example="disco views --digests")
@@ -82,7 +83,7 @@ def rebuilt(shell: Shell, service: Disco, names: tuple[str, ...] = ()) -> list[d
 def show_compared(console: Console, compared: list[dict[str, Any]]) -> None:  # Any: JSON
     """Print digests side by side."""
     rows = [
-        (item["view"], item["before"][:SHOWN_DIGITS], item["after"][:SHOWN_DIGITS], "same" if item["same"] else "CHANGED")
+        (item["view"], *(item[when][:SHOWN_DIGITS] for when in ("before", "after")), SAID[item["same"]])
         for item in compared
     ]
     table(console, ("view", "before", "after replay", ""), rows)
@@ -102,7 +103,12 @@ def verify(
                 for item in _first(service.differences(), SHOWN_DIFFERENCES)
             ]
         bad = _bad_blobs(shell, service) if blobs else []
-        answer = {"clean": not found and not bad, "differences": found, "bad_blobs": bad, "position": service.log.head()}
+        answer = {
+            "clean": not found and not bad,
+            "differences": found,
+            "bad_blobs": bad,
+            "position": service.log.head(),
+        }
         shell.answer(answer, lambda console: _show_verified(console, answer))
     if found:
         raise Corrupted(f"{len(found)} rows differ from the log; disco replay mends the views", rows=len(found))
@@ -156,9 +162,10 @@ def retry(
     if (id is None) != all:
         raise Malformed("name one dead letter (disco dead-letters lists them), or say --all", field="id")
     with shell.service(run=wait) as service:
-        letters = list(every(service.views.dead_letters))
+        letters = list(every_record(service.views.dead_letters))
         if id is not None:
-            about = ids.starting(id, {key for item in letters for key in (item["id"], item["resource_id"])}, "dead letter")
+            known = {item[key] for item in letters for key in ("id", "resource_id")}
+            about = ids.starting(id, known, "dead letter")
             letters = [item for item in letters if about in (item["id"], item["resource_id"])]
         job = str(uuid4())
         for item in letters:
@@ -170,13 +177,9 @@ def retry(
         shell.answer(answer, lambda console: console.print(told))
 
 
-def every(records: Records) -> Iterator[Document]:
-    """All records, page by page."""
-    after, more = 0, True
-    while more:
-        page, more = records.page(first=PAGE, after=after)
-        for after, document in page:  # noqa: B007  # the last one is where the next page begins
-            yield document
+def every_record(records: Records) -> Iterator[Document]:
+    """All records, in the order they came."""
+    return every(lambda after: records.page(first=PAGE, after=after))
 
 
 @verb("Operate", example="disco dead-letters")
@@ -188,7 +191,7 @@ def dead_letters(
     """List what processors gave up on, and why."""
     with shell.service() as service:
         within = ids.project(shell, service, project) if project else None
-        letters = [item for item in every(service.views.dead_letters) if within in (None, item["project"])]
+        letters = [item for item in every_record(service.views.dead_letters) if within in (None, item["project"])]
         rows = [
             (ids.short(item["id"]), ids.short(item["resource_id"]), item["processor"], item["code"], item["message"])
             for item in letters
@@ -202,7 +205,7 @@ def dead_letters(
 def jobs(shell: Shell, first: Annotated[int, typer.Option(min=1, help="How many of the newest.")] = 20) -> None:
     """List the newest jobs: commands and imports with all that follows from them."""
     with shell.service() as service:
-        newest = list(every(service.views.jobs))[-first:]
+        newest = list(every_record(service.views.jobs))[-first:]
         found = [{**item, "pending": service.pending(item["id"])} for item in reversed(newest)]
         rows = [
             (
@@ -224,7 +227,7 @@ def jobs(shell: Shell, first: Annotated[int, typer.Option(min=1, help="How many 
 def job(shell: Shell, id: Annotated[str, typer.Argument(help="The job; the beginning of its id will do.")]) -> None:
     """Show a job: its events, what was answered, what is still to come."""
     with shell.service() as service:
-        whole = ids.whole(id) or ids.starting(id, (item["id"] for item in every(service.views.jobs)), "job")
+        whole = ids.whole(id) or ids.starting(id, (item["id"] for item in every_record(service.views.jobs)), "job")
         found = {**service.views.jobs.get(whole), "pending": service.pending(whole)}
         shell.answer(found, lambda console: _show_job(console, found))
 

@@ -8,6 +8,7 @@ import typer
 
 from api.access import requires
 from api.cli import ids
+from api.cli.paging import PAGE, every
 from api.cli.shell import Shell
 from api.cli.text import one_line, seconds_text, table, time_text
 from api.cli.verbs import verb
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from domain.views import Document, Hit
     from infra.disco import Disco
 
-LISTED = 200
-
 
 @verb("Look", example="disco projects")
 @requires(Permission.READ)
@@ -30,16 +29,14 @@ def projects(shell: Shell) -> None:
 
     with shell.service() as service:
         documents = service.views.documents
-        found: list[Document] = []
-        after, more = 0, True
-        while more:
-            page, more = documents.page(Filter(kinds=(Kind.PROJECT,)), first=LISTED, after=after)
-            for after, document in page:
-                counted = {
-                    kind.value: documents.count(Filter(kinds=(kind,), project=document["id"]))
-                    for kind in (Kind.TRACK, Kind.ASSET, Kind.GENERATION)
-                }
-                found.append({**document, "counts": counted})
+        kinds = (Kind.TRACK, Kind.ASSET, Kind.GENERATION)
+        found = [
+            {
+                **item,
+                "counts": {kind.value: documents.count(Filter(kinds=(kind,), project=item["id"])) for kind in kinds},
+            }
+            for item in every(lambda after: documents.page(Filter(kinds=(Kind.PROJECT,)), first=PAGE, after=after))
+        ]
         rows = [(ids.short(item["id"]), item["name"], *item["counts"].values()) for item in found]
         shell.answer(found, lambda console: table(console, ("id", "name", "tracks", "assets", "generations"), rows))
 

@@ -214,5 +214,3 @@ def _batches(events: Iterable[Proposed]) -> Iterator[list[Proposed]]:
                 batch = []
         if batch:
             yield batch
-
-

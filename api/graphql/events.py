@@ -9,7 +9,7 @@ import strawberry
 
 from api.access import requires
 from api.graphql.context import Info
-from api.graphql.fields import query
+from api.graphql.fields import derived, query
 from api.graphql.paging import Connection, connect
 from api.graphql.scalars import JSON, Cursor, Instant, Long
 from api.tokens import event_text, parse_position
@@ -43,22 +43,22 @@ class Event:
     causation: strawberry.ID | None = strawberry.field(name="cause", description="The event it follows from")
     duration_ms: int | None = strawberry.field(description="The work it took")
 
-    @strawberry.field
+    @derived()
     def processor_version(self) -> str | None:
         """The version of the processor that made it."""
         return self.source.split("/")[3] if self.processor else None
 
-    @strawberry.field
+    @derived()
     def cursor(self) -> Cursor:
         """Where to go on behind it."""
         return Cursor(event_text(self.position))
 
-    @strawberry.field(description="The payload in its newest version; schemas are in docs/events")
+    @derived("The payload in its newest version; schemas are in docs/events")
     def data(self) -> JSON:
         """The payload."""
         return payload(cast(Recorded, self))
 
-    @strawberry.field(description="The resource it is about, as it is now")
+    @derived("The resource it is about, as it is now")
     async def resource(self, info: Info) -> Annotated[Resource, strawberry.lazy("api.graphql.resources")] | None:
         """The resource it is about; null where it has none."""
         try:

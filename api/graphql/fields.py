@@ -6,13 +6,15 @@ import functools
 import inspect
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import strawberry
 
 from api.access import check, declared
+from api.graphql.limits import usually
 
 Resolver = Callable[..., Any]  # Any: resolvers of every shape
+M = TypeVar("M", bound=Callable[..., Any])  # Any: methods of every shape
 
 
 def _guarded(resolver: Resolver) -> Resolver:
@@ -39,6 +41,12 @@ def _guarded(resolver: Resolver) -> Resolver:
         return await resolver(**kwargs)
 
     return answer
+
+
+def derived(description: str | None = None, *, usual: int | None = None) -> Callable[[M], M]:
+    """A field that is a method of its type; `usual` is how many items it usually lists, where it takes no `first`."""
+    metadata = usually(usual) if usual is not None else None
+    return cast(Callable[[M], M], strawberry.field(description=description, metadata=metadata))
 
 
 def query(resolver: Resolver) -> Any:  # Any: strawberry's field, whatever it is annotated as

@@ -11,10 +11,10 @@ import strawberry
 from api.access import requires
 from api.graphql.context import Info
 from api.graphql.events import Event
-from api.graphql.fields import query
+from api.graphql.fields import derived, query
 from api.graphql.limits import usually
 from api.graphql.paging import Connection, PageInfo, connect, page_info
-from api.graphql.resources import Direction, Kind, Relation, Resource
+from api.graphql.resources import Resource
 from api.graphql.scalars import JSON, Cursor, Instant, Long, Moment, as_of
 from api.tokens import PageCursor, page_text, parse_page
 from domain import views
@@ -22,7 +22,7 @@ from domain.access import Permission
 from domain.errors import LimitExceeded
 from domain.ids import parse_id
 from domain.service import Service
-from domain.views import LINEAGE, NOW, AsOf, Lineage
+from domain.views import LINEAGE, NOW, AsOf, Direction, Kind, Lineage, Relation
 from events.envelope import Recorded
 
 MOST_STEPS = 100
@@ -34,7 +34,7 @@ class LineageNode:
     """Resolved over `domain.views.Node`, whose attributes it names."""
 
     id: strawberry.ID
-    kind: Kind  # type: ignore[valid-type]
+    kind: Kind
     variant: str
     label: str = strawberry.field(name="name")
     project: strawberry.ID = strawberry.field(name="projectId")
@@ -44,7 +44,7 @@ class LineageNode:
     facts: JSON = strawberry.field(description="Among them a generation's parameters and seed")
     depth: int
 
-    @strawberry.field(description="All that is known of it now")
+    @derived("All that is known of it now")
     async def resource(self, info: Info) -> Resource:
         """The resource."""
         return await info.context.resource(self.id)
@@ -54,7 +54,7 @@ class LineageNode:
 class LineageLink:
     """Resolved over `domain.views.Edge`, or over `Explained` where the event is asked for."""
 
-    relation: Relation  # type: ignore[valid-type]
+    relation: Relation
     upstream: strawberry.ID
     downstream: strawberry.ID
     position: Long
@@ -92,7 +92,7 @@ class LineageConnection:
     begin: strawberry.Private[int]
     head: strawberry.Private[int]
 
-    @strawberry.field(metadata=usually(1))
+    @derived(usual=1)
     def edges(self) -> list[LineageNodeEdge]:
         """The nodes with their cursors."""
         places = range(self.begin + 1, self.begin + len(self.nodes) + 1)
@@ -141,10 +141,10 @@ def _steps(depth: int) -> int:
 async def lineage(
     info: Info,
     id: strawberry.ID,
-    direction: Direction = views.Direction.UP,  # type: ignore[valid-type]
+    direction: Direction = Direction.UP,
     depth: int = 10,
-    kinds: list[Kind] | None = None,  # type: ignore[valid-type]
-    relations: list[Relation] | None = None,  # type: ignore[valid-type]
+    kinds: list[Kind] | None = None,
+    relations: list[Relation] | None = None,
     as_of_: Annotated[Moment | None, strawberry.argument(name="asOf")] = None,
     first: int = 100,
     after: Cursor | None = None,
@@ -190,16 +190,16 @@ class Impact:
 
     node: LineageNode
     effect: Effect
-    relation: Relation  # type: ignore[valid-type]
+    relation: Relation
     through: strawberry.ID
 
 
-_STALE_KINDS = (views.Kind.ANALYSIS, views.Kind.EXPORT)
+_STALE_KINDS = (Kind.ANALYSIS, Kind.EXPORT)
 
 
 def effect_of(kind: str, relation: str) -> Effect:
     """A finding, a document and a newer version of what goes are out of date; whatever was made from it must go."""
-    stale = kind in _STALE_KINDS or relation == views.Relation.VERSION_OF
+    stale = kind in _STALE_KINDS or relation == Relation.VERSION_OF
     return Effect.STALE if stale else Effect.MUST_GO
 
 
@@ -220,7 +220,7 @@ def impacts(walk: Lineage, root: str) -> list[Impact]:
             Impact(
                 node=cast(LineageNode, node),
                 effect=effects[at],
-                relation=views.Relation(edges[at].relation),
+                relation=Relation(edges[at].relation),
                 through=strawberry.ID(edges[at].upstream),
             )
         )
@@ -239,9 +239,9 @@ async def impact(info: Info, id: strawberry.ID, first: int = 100, after: Cursor 
         service = context.service
         head = moment.position or service.log.head()
         answer = service.views.graph.lineage(
-            root, views.Direction.DOWN, depth=MOST_STEPS, as_of=moment, first=first, after=begin, deadline_s=DEADLINE_S
+            root, Direction.DOWN, depth=MOST_STEPS, as_of=moment, first=first, after=begin, deadline_s=DEADLINE_S
         )
-        places = {node.id: begin + index + 1 for index, node in enumerate(answer.nodes)}
+        places: dict[str, int] = {node.id: begin + index + 1 for index, node in enumerate(answer.nodes)}
         items = [(page_text("impact", places[item.node.id], head), item) for item in impacts(answer, root)]
         return connect(items, more=answer.next_after is not None, began=begin > 0)
 

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from api.access import requires
 from api.export import FORMATS, exported
 from api.graphql.context import Info
-from api.graphql.fields import mutation
+from api.graphql.fields import derived, mutation
 from api.graphql.resources import Resource
 from api.graphql.scalars import JSON, Cursor, Long
 from api.tokens import token_text
@@ -40,7 +40,7 @@ class Written:
     job: ID
     written: int = strawberry.field(description="How many events were written")
 
-    @strawberry.field(description="The resource after the write, once the views have got there")
+    @derived("The resource after the write, once the views have got there")
     async def resource(self, info: Info) -> Resource:
         """The resource."""
         await info.context.seen(self.token)

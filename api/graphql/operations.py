@@ -8,7 +8,7 @@ import strawberry
 
 from api.access import requires
 from api.graphql.context import Info
-from api.graphql.fields import query
+from api.graphql.fields import derived, query
 from api.graphql.paging import Connection, connect
 from api.graphql.resources import Resource
 from api.graphql.scalars import JSON, Cursor, Instant, Long
@@ -46,7 +46,7 @@ class Job:
     retried: int
     pending: int = strawberry.field(description="How many pieces of processing are still to come")
 
-    @strawberry.field(description="Whether nothing more will come of it")
+    @derived("Whether nothing more will come of it")
     def done(self) -> bool:
         """Nothing is pending."""
         return self.pending == 0
@@ -68,7 +68,7 @@ class DeadLetter:
     traceback_digest: str
     time: Instant
 
-    @strawberry.field
+    @derived()
     async def resource(self, info: Info) -> Resource | None:
         """The resource it is about."""
         try:

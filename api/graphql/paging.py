@@ -7,6 +7,7 @@ from typing import Generic, TypeVar
 
 import strawberry
 
+from api.graphql.fields import derived
 from api.graphql.limits import usually
 from api.graphql.scalars import Cursor
 
@@ -38,7 +39,7 @@ class Connection(Generic[T]):
     edges: list[Edge[T]] = strawberry.field(metadata=usually(1))
     page_info: PageInfo
 
-    @strawberry.field(description="The items without their cursors", metadata=usually(1))
+    @derived("The items without their cursors", usual=1)
     def nodes(self) -> list[T]:
         """The items."""
         return [edge.node for edge in self.edges]

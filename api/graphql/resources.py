@@ -10,7 +10,7 @@ import strawberry
 from api.access import requires
 from api.graphql.context import Info
 from api.graphql.events import Event, connect_events
-from api.graphql.fields import query
+from api.graphql.fields import derived, query
 from api.graphql.limits import usually
 from api.graphql.paging import Connection, PageInfo, connect, page_info
 from api.graphql.scalars import JSON, Cursor, Instant, Long, Moment, as_of
@@ -20,13 +20,13 @@ from domain.access import Permission
 from domain.errors import DiscoError, NotFound
 from domain.ids import parse_id
 from domain.service import Service
-from domain.views import NOW, AsOf, Document, Filter
+from domain.views import NOW, AsOf, Direction, Document, Filter, Kind, Relation
 from events.envelope import Recorded
 from projections.catalogue import fold
 
-Kind = strawberry.enum(views.Kind, description="What a resource is")
-Relation = strawberry.enum(views.Relation, description="How one resource comes of another, or lies in it")
-Direction = strawberry.enum(views.Direction, description="UP: what it was made from. DOWN: what was made from it")
+strawberry.enum(Kind, description="What a resource is")
+strawberry.enum(Relation, description="How one resource comes of another, or lies in it")
+strawberry.enum(Direction, description="UP: what it was made from. DOWN: what was made from it")
 ResourceRef = Annotated["Resource", strawberry.lazy("api.graphql.resources")]
 LINEAGE_STEPS = 1000
 
@@ -46,7 +46,7 @@ class Content:
     size_bytes: Long = strawberry.field(name="size")
     media_type: str
 
-    @strawberry.field(description="Where it can be downloaded, whole or in ranges")
+    @derived("Where it can be downloaded, whole or in ranges")
     def url(self) -> str:
         """Its path on this service."""
         return f"/api/blobs/{self.sha256}"
@@ -61,12 +61,12 @@ class Finding:
     facts: JSON
     source: str
 
-    @strawberry.field(description="The processor that found it")
+    @derived("The processor that found it")
     def processor(self) -> str:
         """Its name."""
         return self.source.split("/")[2] if self.source.count("/") == 3 else self.source
 
-    @strawberry.field(description="The version of that processor")
+    @derived("The version of that processor")
     def processor_version(self) -> str:
         """Its version."""
         return self.source.rpartition("/")[2]
@@ -76,8 +76,8 @@ class Finding:
 class Step:
     """One edge, seen from one of its ends."""
 
-    relation: Relation  # type: ignore[valid-type]  # strawberry gives the enum back
-    direction: Direction  # type: ignore[valid-type]
+    relation: Relation
+    direction: Direction
     node: Resource
 
 
@@ -94,7 +94,7 @@ class Resource(Node):
     """A resource as it was at `moment`."""
 
     id: strawberry.ID
-    kind: Kind  # type: ignore[valid-type]
+    kind: Kind
     variant: str = strawberry.field(description="audio, midi, score; the kind of analysis or generation; a format")
     name: str
     tags: list[str] = strawberry.field(metadata=usually(1))
@@ -114,36 +114,36 @@ class Resource(Node):
     container_id: strawberry.ID | None
     moment: strawberry.Private[AsOf] = NOW
 
-    @strawberry.field(description="The project it belongs to; null for what belongs to none")
+    @derived("The project it belongs to; null for what belongs to none")
     async def project(self, info: Info) -> ResourceRef | None:
         """Its project."""
         return await _found(info, self.project_id, self.moment)
 
-    @strawberry.field(description="The project or track it lies in")
+    @derived("The project or track it lies in")
     async def container(self, info: Info) -> ResourceRef | None:
         """Its container."""
         return await _found(info, self.container_id, self.moment) if self.container_id else None
 
-    @strawberry.field(description="The events about it")
+    @derived("The events about it")
     async def history(self, info: Info, first: int = 20, after: Cursor | None = None) -> Connection[Event]:
         """Its events, oldest first."""
         position = parse_position(after)
         found = [event for event in await info.context.events_about(self.id) if event.position > position]
         return connect_events([event for event in found if _held(event, self.moment)], first, began=position > 0)
 
-    @strawberry.field(description="What lies one step away")
+    @derived("What lies one step away")
     async def relations(
         self,
         info: Info,
-        relations: list[Relation] | None = None,  # type: ignore[valid-type]
-        direction: Direction | None = None,  # type: ignore[valid-type]
+        relations: list[Relation] | None = None,
+        direction: Direction | None = None,
         first: int = 20,
         after: Cursor | None = None,
     ) -> StepConnection:
         """Its neighbours by relation and direction."""
         return await _steps(info, self, relations, direction, first=first, after=after)
 
-    @strawberry.field(description="All versions of an asset, the oldest first", metadata=usually(5))
+    @derived("All versions of an asset, the oldest first", usual=5)
     async def versions(self, info: Info) -> list[ResourceRef]:
         """The versions this one belongs to, itself included."""
         ids = await info.context.run(_version_ids, info.context.service, self.id, self.moment)
@@ -160,19 +160,15 @@ async def _found(info: Info, id: str, moment: AsOf) -> Resource | None:
 async def _steps(
     info: Info,
     of: Resource,
-    relations: Sequence[views.Relation] | None,
-    direction: views.Direction | None,
+    relations: Sequence[Relation] | None,
+    direction: Direction | None,
     *,
     first: int,
     after: str | None,
 ) -> StepConnection:
     cursor = parse_page(after, "relations")
     begin = cursor.after if isinstance(cursor, PageCursor) else 0
-    ways = [
-        (relation, way)
-        for relation in relations or views.Relation
-        for way in ((direction,) if direction else views.Direction)
-    ]
+    ways = [(relation, way) for relation in relations or Relation for way in ((direction,) if direction else Direction)]
     lists = [await info.context.neighbours(of.id, relation, way, of.moment) for relation, way in ways]
     found = [(*way, node) for way, nodes in zip(ways, lists, strict=True) for node in nodes]
     page = found[begin : begin + first]
@@ -185,14 +181,14 @@ async def _steps(
 
 
 def _version_ids(service: Service, id: str, moment: AsOf) -> list[str]:
-    only = (views.Relation.VERSION_OF,)
+    only = (Relation.VERSION_OF,)
     ids = []
-    for direction in views.Direction:
+    for direction in Direction:
         walk = service.views.graph.lineage(
             id, direction, depth=LINEAGE_STEPS, relations=only, as_of=moment, first=LINEAGE_STEPS
         )
         others = [node.id for node in walk.nodes if node.id != id]
-        ids += [*reversed(others), id] if direction is views.Direction.UP else others
+        ids += [*reversed(others), id] if direction is Direction.UP else others
     return ids
 
 
@@ -207,7 +203,7 @@ def from_document(document: Document, moment: AsOf = NOW) -> Resource:
     content = document.get("content")
     return Resource(
         id=document["id"],
-        kind=views.Kind(document["kind"]),
+        kind=Kind(document["kind"]),
         variant=document["variant"],
         name=document["name"],
         tags=list(document["tags"]),
@@ -236,7 +232,7 @@ def from_node(node: views.Node, moment: AsOf = NOW) -> Resource:
     """A resource of its node, for what has no document: analyses."""
     return Resource(
         id=strawberry.ID(node.id),
-        kind=views.Kind(node.kind),
+        kind=Kind(node.kind),
         variant=node.variant,
         name=node.label,
         tags=[],
@@ -287,7 +283,7 @@ def _past_documents(service: Service, ids: Sequence[str], moment: AsOf) -> dict[
 class ResourceFilter:
     """See `domain.views.Filter`."""
 
-    kinds: list[Kind] | None = None  # type: ignore[valid-type]
+    kinds: list[Kind] | None = None
     variants: list[str] | None = None
     project: strawberry.ID | None = None
     container: strawberry.ID | None = None
@@ -320,7 +316,7 @@ class ResourceConnection(Connection[Resource]):
 
     wanted: strawberry.Private[Filter]
 
-    @strawberry.field(description="How many there are in all pages")
+    @derived("How many there are in all pages")
     async def total_count(self, info: Info) -> int:
         """All that the filter lets through."""
         return await info.context.run(info.context.service.views.documents.count, self.wanted)
@@ -358,7 +354,7 @@ async def project(info: Info, id: strawberry.ID, after: Cursor | None = None) ->
     """A project."""
     await info.context.seen(after)
     found = await info.context.resource_at(parse_id(id), NOW)
-    if found.kind is not views.Kind.PROJECT:
+    if found.kind is not Kind.PROJECT:
         raise NotFound(f"{found.name!r} ({id}) is a {found.kind}, not a project", id=id)
     return found
 
@@ -368,7 +364,7 @@ async def projects(
     info: Info, archived: bool = False, first: int = 50, after: Cursor | None = None
 ) -> ResourceConnection:
     """All projects, in the order they were begun."""
-    return await _page(info, Filter(kinds=(views.Kind.PROJECT,), archived=archived), first, after)
+    return await _page(info, Filter(kinds=(Kind.PROJECT,), archived=archived), first, after)
 
 
 @requires(Permission.READ)
