@@ -10,6 +10,7 @@ import asyncio
 from bisect import bisect_right
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 
 import structlog
@@ -118,10 +119,8 @@ class Feed:
 
     async def _run(self) -> None:
         while True:
-            try:
+            with suppress(TimeoutError):  # appends are heard of; this only bounds what a lost wake-up could cost
                 await asyncio.wait_for(self._heard.wait(), HEARTBEAT_S)
-            except TimeoutError:
-                pass  # appends are heard of; this only bounds what a lost wake-up could cost
             self._heard.clear()
             try:
                 await self._catch_up()

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 import orjson
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.errors import to_problem
 from domain.errors import DiscoError, Forbidden
@@ -70,12 +70,12 @@ _FETCH_SITE = b"sec-fetch-site"
 
 
 def _with_headers(send: Send) -> Send:
-    async def sending(message: dict[str, object]) -> None:
+    async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":
-            message = {**message, "headers": [*message.get("headers", ()), *_SECURITY]}  # type: ignore[misc]  # ASGI's list
-        await send(message)  # type: ignore[arg-type]  # a message is any mutable mapping
+            message = {**message, "headers": [*message.get("headers", ()), *_SECURITY]}
+        await send(message)
 
-    return sending  # type: ignore[return-value]  # the same
+    return sending
 
 
 async def answer_problem(send: Send, error: DiscoError) -> None:

@@ -210,7 +210,7 @@ def _tell_activity(prov: _Prov, activity: Activity, material: Material) -> None:
 
 def to_openlineage(material: Material) -> list[Json]:
     """The lineage as OpenLineage run events, one COMPLETE a run, in the order the runs ended."""
-    nodes = {node.id: node for node in material.nodes}
+    nodes: dict[str, Node] = {node.id: node for node in material.nodes}
     runs = sorted(activities(material), key=lambda activity: (activity.last.position, activity.id))
     return [_run_event(activity, nodes, material) for activity in runs]
 
@@ -233,7 +233,7 @@ def _facet(schema: str, **fields: object) -> Json:
 
 
 def _run_facets(activity: Activity) -> Json:
-    told = {
+    told: Json = {
         "actor": activity.event.actor,
         "job": activity.event.correlation,
         "startedAt": _time(activity.started_us),

@@ -23,7 +23,7 @@ def parse_range(header: str | None, size: int) -> tuple[int, int] | None:
     Raises: NotSatisfiable.
     """
     found = _RANGE.match(header.strip()) if header else None
-    if found is None or found[0] is None or not (found[1] or found[2]):
+    if found is None or not (found[1] or found[2]):
         return None
     if len(found[1]) > 19 or len(found[2]) > 19:
         raise NotSatisfiable("the range lies outside the content", size=size)

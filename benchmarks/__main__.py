@@ -13,7 +13,9 @@ import orjson
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks import docs
 from benchmarks.figures import Bench, Figure, Result, result_of, told
+from benchmarks.numbers import number
 from benchmarks.registry import FIGURES
 
 
@@ -31,9 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked.out.write_bytes(orjson.dumps([asdict(result) for result in results], option=orjson.OPT_INDENT_2) + b"\n")
     console.print(f"written to {asked.out}")
     if asked.write_docs:
-        from benchmarks.docs import write  # only where asked for
-
-        write(results, asked.scale)
+        docs.write(results, asked.scale)
     return int(asked.strict and any(result.met is False for result in results))
 
 
@@ -74,19 +74,13 @@ def _result(figure: Figure, bench: Bench) -> Result:
 
 
 def _line(result: Result) -> str:
-    against = f"  against {_number(result.baseline)} ({result.ratio:.2f}×)" if result.ratio is not None else ""
+    against = f"  against {number(result.baseline)} ({result.ratio:.2f}×)" if result.ratio is not None else ""
     note = f"  [dim]{result.note}[/]" if result.note else ""
-    return f"{_mark(result)} {result.name:<32} {_number(result.value)} {result.unit}{against}{note}"
+    return f"{_mark(result)} {result.name:<32} {number(result.value)} {result.unit}{against}{note}"
 
 
 def _mark(result: Result) -> str:
     return {True: "[green]✓[/]", False: "[red]✗[/]", None: " "}[result.met]
-
-
-def _number(value: float | None) -> str:
-    if value is None:
-        return "–"
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:,.3g}"
 
 
 def _table(results: Sequence[Result]) -> Table:
@@ -96,8 +90,8 @@ def _table(results: Sequence[Result]) -> Table:
     for result in results:
         ratio = f"{result.ratio:.2f}" if result.ratio is not None else ""
         table.add_row(
-            _mark(result), result.name, result.target, _number(result.value), result.unit,
-            _number(result.baseline), ratio,
+            _mark(result), result.name, result.target, number(result.value), result.unit,
+            number(result.baseline), ratio,
         )  # fmt: skip
     return table
 

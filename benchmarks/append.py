@@ -12,9 +12,10 @@ from benchmarks.catalogue import batches
 from benchmarks.figures import Bench, Measured
 from benchmarks.recorder import Recorder
 from benchmarks.timing import fsync_s, interleaved, seconds
-from events.envelope import Proposed, encode
+from events.envelope import Proposed
 from infra.embedded.database import Database
-from infra.embedded.log import INSERT, SCHEMA, Row, SqliteLog, _row
+from infra.embedded.event_rows import INSERT, SCHEMA, Row, ready, row_of
+from infra.embedded.log import SqliteLog
 
 BATCHES = 120
 WRITERS = 64
@@ -41,7 +42,7 @@ class Raw:
         start = self._position + 1
         self._sequences[batch[0].project] = first + len(batch) - 1
         self._position += len(batch)
-        return [_row(start + at, first + at, event, encode(event.data)) for at, event in enumerate(batch)]
+        return [row_of(start + at, first + at, ready(event)) for at, event in enumerate(batch)]
 
     def insert(self, rows: list[Row]) -> None:
         """One transaction."""

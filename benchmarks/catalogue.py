@@ -179,9 +179,7 @@ class Catalogue:
     ) -> EventId:
         id = EventId(self._id())
         self._now_us += 250_000
-        project.events.append(
-            Proposed(id, project.id, event, self._now_us, source, actor, project.job, cause, took_ms)
-        )
+        project.events.append(Proposed(id, project.id, event, self._now_us, source, actor, project.job, cause, took_ms))
         return id
 
     def _blob(self, media_type: str) -> Blob:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from statistics import median
 from typing import Any
 
@@ -15,7 +14,7 @@ from benchmarks.figures import Bench, Measured
 from benchmarks.graphql import Client
 from benchmarks.scale import BIG_UNITS, SMALL_UNITS
 from benchmarks.stores import Store
-from benchmarks.timing import percentile, seconds
+from benchmarks.timing import in_turn, percentile
 from domain.views import LINEAGE, Direction
 from infra.embedded.graph import CODES, EVER
 from infra.embedded.rows import id_of, key_of
@@ -33,7 +32,6 @@ QUERY = """query ($id: ID!, $at: Moment) {
   }
 }"""
 LINKED = QUERY.replace("partial", "links { relation upstream downstream position } partial")
-Ask = Callable[[str], object]
 
 
 class Bare:
@@ -80,16 +78,6 @@ def _starts(store: Store, count: int, *, share: float = 1.0) -> list[str]:
     return random.Random(count).sample(known, min(count, len(known)))
 
 
-def _in_turn(first: Ask, second: Ask, starts: Sequence[str]) -> tuple[list[float], list[float]]:
-    """Seconds of both for every start, asked in turn; every start once before, so that neither warms the other."""
-    taken: tuple[list[float], list[float]] = ([], [])
-    for turn, start in enumerate(starts):
-        order = ((0, first), (1, second)) if turn % 2 == 0 else ((1, second), (0, first))
-        for place, ask in order:
-            taken[place].append(seconds(partial(ask, start)))
-    return taken
-
-
 def _agree(client: Client, bare: Bare, starts: Sequence[str]) -> None:
     """Both answer with the same nodes in the same order."""
     for start in starts:
@@ -104,7 +92,7 @@ def _depth5(bench: Bench, query: str) -> Measured:
     starts = _starts(store, bench.scaled(STARTS, least=60))
     _agree(client, bare, starts)
     nodes = median(len(bare.nodes(start)) for start in starts)
-    ours, theirs = _in_turn(lambda start: client.ask(query, id=start), bare.nodes, starts)
+    ours, theirs = in_turn(lambda start: client.ask(query, id=start), bare.nodes, starts)
     client.close()
     note = f"{bare.size()}, {nodes:g} nodes an answer, median {1e3 * median(ours):.1f} against {1e3 * median(theirs):.1f} ms"
     return Measured(1e3 * percentile(ours, 0.95), 1e3 * percentile(theirs, 0.95), note)
@@ -132,7 +120,7 @@ def ancestry(bench: Bench) -> Measured:
     count = bench.scaled(ANCESTRIES, least=10)
     starts = (deep * (count // len(deep) + 1))[:count]
     found = median(ours(start) for start in deep)
-    taken, theirs = _in_turn(ours, bare.ancestry, starts)
+    taken, theirs = in_turn(ours, bare.ancestry, starts)
     note = f"{found:g} nodes, median {1e3 * median(taken):.1f} ms"
     return Measured(1e3 * percentile(taken, 0.99), 1e3 * percentile(theirs, 0.99), note)
 
@@ -153,7 +141,7 @@ def as_of(bench: Bench) -> Measured:
     for start in starts:
         kinds = [[node["id"] for node in ask(start)["lineage"]["nodes"]] for ask in (then, now)]
         assert kinds[0] == kinds[1], f"the answer for {start} is not the same at {moment}"
-    before, today = _in_turn(then, now, starts)
+    before, today = in_turn(then, now, starts)
     client.close()
     return Measured(1e3 * median(before), 1e3 * median(today))
 
@@ -163,7 +151,9 @@ def growth(bench: Bench) -> Measured:
     big, small = bench.store(BIG_UNITS), bench.store(SMALL_UNITS)
     clients = [Client(big.disco), Client(small.disco)]
     count = bench.scaled(GROWTHS, least=60)
-    asked = [_full(client, _starts(store, 3 * count), count) for client, store in zip(clients, (big, small), strict=True)]
+    asked = [
+        _full(client, _starts(store, 3 * count), count) for client, store in zip(clients, (big, small), strict=True)
+    ]
     taken: tuple[list[float], list[float]] = ([], [])
     for pair in zip(*asked, strict=False):
         for place, start in enumerate(pair):

@@ -64,9 +64,7 @@ class Material:
         levels = analyses.AudioDescribed.model_construct(
             asset_id=asset, duration_s=DURATION_S, peak_dbfs=-0.3, rms_dbfs=lufs, dc_offset=0.0001, clipped_samples=0
         )
-        waveform = analyses.WaveformDrawn.model_construct(
-            asset_id=asset, pyramid=blob, levels=12, samples_per_bin=256
-        )
+        waveform = analyses.WaveformDrawn.model_construct(asset_id=asset, pyramid=blob, levels=12, samples_per_bin=256)
         loudness = analyses.LoudnessMeasured.model_construct(
             asset_id=asset,
             integrated_lufs=lufs,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks import append, lineage, rebuild
+from benchmarks import append, feed, finding, imports, lineage, rebuild, start
 from benchmarks.figures import Figure
 
 FIGURES: tuple[Figure, ...] = (
@@ -70,5 +70,42 @@ FIGURES: tuple[Figure, ...] = (
     Figure(
         "lineage.growth", lineage.growth, "ms", "lower", 1.3,
         "median of the depth-5 query, answers of a full page", "the same in a tenth of the graph", "ratio",
+    ),
+    Figure(
+        "similar.100k", finding.similar, "ms", "lower", 50,
+        "p95 of a GraphQL query for the ten nearest of 100,000 embeddings, exact",
+        "p95 of NumPy's brute force over one matrix in memory",
+    ),
+    Figure(
+        "search.100k", finding.search, "ms", "lower", 50,
+        "p95 of a GraphQL full-text query: one word, common or rare, two words, the beginning of one",
+        "p95 of the bare FTS5 query, best twenty by the same weights",
+    ),
+    Figure(
+        "feed.p99_ms", feed.p99, "ms", "lower", 25,
+        "p99 from commit to the text of the message for each of 100 subscribers, the runner working beside them",
+        "p99 of a thread waking 100 tasks of an event loop",
+    ),
+    Figure(
+        "feed.1000", feed.thousand, "messages/s", "higher", 0.9,
+        "messages to 1,000 subscribers while one more has stopped reading; fails if one is lost or repeated",
+        "the same without that one", "ratio",
+    ),
+    Figure(
+        "import.realtime", imports.realtime, "× real time", "higher", 20,
+        "seconds of audio imported and wholly analysed in a second of 100 files' import, from nothing",
+        "the same functions in a plain loop in one process, times the number of workers",
+    ),
+    Figure(
+        "import.overhead", imports.overhead, "%", "lower", 15,
+        "the share of the workers' time in which none of their tasks ran",
+    ),
+    Figure(
+        "start.help_s", start.help_s, "s", "lower", 0.4, "`disco --help`, as a process", "a Python that does nothing",
+    ),
+    Figure(
+        "start.ready_s", start.ready_s, "s", "lower", 2.0,
+        "from starting `disco serve` on the big catalogue until /readyz answers",
+        "a Python that imports the frameworks and does nothing",
     ),
 )  # fmt: skip

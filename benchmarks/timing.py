@@ -7,6 +7,9 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import median
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 def seconds(call: Callable[[], object]) -> float:
@@ -43,3 +46,17 @@ def fsync_s(folder: Path, *, times: int = 20) -> float:
             taken.append(seconds(lambda: os.fsync(file.fileno())))
     path.unlink()
     return median(taken)
+
+
+def in_turn(
+    first: Callable[[T], object], second: Callable[[T], object], over: Sequence[T]
+) -> tuple[list[float], list[float]]:
+    """Seconds of both calls for every item, made in turn, each of them first half of the time."""
+    taken: tuple[list[float], list[float]] = ([], [])
+    for turn, item in enumerate(over):
+        order = ((0, first), (1, second)) if turn % 2 == 0 else ((1, second), (0, first))
+        for place, call in order:
+            begun = time.perf_counter()
+            call(item)
+            taken[place].append(time.perf_counter() - begun)
+    return taken

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from domain.errors import Malformed, NewerVersion
 from domain.ids import EventId, ProjectId, ResourceId
@@ -154,8 +154,14 @@ def processor_source(name: str, version: str, index: int = 0) -> str:
 
 
 def encode(event: Event) -> bytes:
-    """The payload as JSON."""
-    return event.__pydantic_serializer__.to_json(event)
+    """The payload as JSON, every field of it."""
+    return orjson.dumps(event.__dict__, default=_fields)
+
+
+def _fields(value: object) -> dict[str, Any]:
+    if isinstance(value, BaseModel):
+        return value.__dict__
+    raise TypeError(f"a payload cannot hold {value!r}")
 
 
 def decode(type_name: str, version: int, raw: bytes, *, where: str) -> Event:

@@ -16,6 +16,7 @@ from api.cli.text import seconds_text
 from api.cli.verbs import verb
 from domain.access import Permission
 from domain.errors import Conflict, Corrupted, Malformed, Unsupported
+from domain.ids import ResourceId
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -94,7 +95,7 @@ class _Demo:
         console: Console = self._shell.console()
         console.print(f"\n{self._step}. {text}" if step else f"   {text}", style="bold" if step else None, markup=False)
 
-    def _import(self, pieces: list[Path]) -> tuple[str, list[ids.ResourceId]]:
+    def _import(self, pieces: list[Path]) -> tuple[str, list[ResourceId]]:
         self._say(f"Import {len(pieces)} pieces: each file becomes an event, its content a blob named by its hash")
         with bar(self._shell, "Importing") as progress:
             report = self._service.import_paths(
@@ -119,7 +120,7 @@ class _Demo:
         _, done, _ = standing(self._service, job)
         self._say(f"{done} answers, {failed} failed; the log holds {self._service.log.head()} events", step=False)
 
-    def _generate(self, sources: list[ids.ResourceId], seed: int) -> dict[str, Any]:  # Any: JSON
+    def _generate(self, sources: list[ResourceId], seed: int) -> dict[str, Any]:  # Any: JSON
         from api.cli.generating import accompany, audio_of
 
         source = audio_of(Shell(Options(json=True), self._shell.requirement), self._service, sources[0])

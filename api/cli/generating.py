@@ -18,6 +18,7 @@ from api.cli.verbs import generate, verb
 from api.cli.waiting import wait_for
 from domain.access import Permission
 from domain.errors import Conflict, DiscoError, NotFound
+from domain.ids import ResourceId
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -92,7 +93,7 @@ def accompany(
     return {"generation": done.resource_id, "job": done.job, "new": done.written > 0, "midi": midi, "audio": audio}
 
 
-def made_by(service: Disco, generation: ids.ResourceId) -> tuple[Document, Document]:
+def made_by(service: Disco, generation: ResourceId) -> tuple[Document, Document]:
     """The MIDI that a generation wrote, and its rendered audio. Raises: Conflict, where it failed."""
     from domain.views import Direction, Relation
 
@@ -109,7 +110,7 @@ def _audio(nodes: list[Node]) -> list[Node]:
     return [node for node in nodes if node.variant == "audio"]
 
 
-def _failure(service: Disco, generation: ids.ResourceId, midi: list[Node]) -> DiscoError:
+def _failure(service: Disco, generation: ResourceId, midi: list[Node]) -> DiscoError:
     about = {generation, *(node.id for node in midi)}
     letters = every(lambda after: service.views.dead_letters.page(first=PAGE, after=after))
     letter = next((letter for letter in letters if letter["resource_id"] in about), None)
@@ -122,7 +123,7 @@ def _failure(service: Disco, generation: ids.ResourceId, midi: list[Node]) -> Di
     return NotFound(f"nothing came of generation {generation}; disco verify looks for what is wrong", id=generation)
 
 
-def audio_of(shell: Shell, service: Disco, id: ids.ResourceId) -> Document:
+def audio_of(shell: Shell, service: Disco, id: ResourceId) -> Document:
     """The asset itself, or the audio that a score or MIDI file was rendered to."""
     from domain.views import Direction, Relation
 

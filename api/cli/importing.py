@@ -18,6 +18,7 @@ from api.cli.verbs import verb
 from api.cli.waiting import wait_for
 from domain.access import Permission
 from domain.errors import Malformed
+from domain.ids import ResourceId
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -73,7 +74,7 @@ def _check_versions(paths: Sequence[Path], version_of: Sequence[str] | None) -> 
 
 
 def _link(
-    shell: Shell, service: Disco, report: ImportReport, paths: Sequence[Path], older: Sequence[ids.ResourceId]
+    shell: Shell, service: Disco, report: ImportReport, paths: Sequence[Path], older: Sequence[ResourceId]
 ) -> None:
     from domain.commands import LinkVersion
 

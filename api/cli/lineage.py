@@ -11,12 +11,13 @@ import typer
 
 from api.access import requires
 from api.cli import ids
-from api.cli.shell import Shell
+from api.cli.shell import Shell, as_service
 from api.cli.text import table
 from api.cli.verbs import verb
 from api.cli.why import why
 from domain.access import Permission
 from domain.errors import Malformed
+from domain.ids import ResourceId
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -98,14 +99,14 @@ def moment_of(text: str | None) -> AsOf:
     return AsOf(time_us=to_microseconds(time.astimezone()))
 
 
-def _document(service: Disco, id: ids.ResourceId, format: Format, *, up: bool, moment: AsOf) -> None:
+def _document(service: Disco, id: ResourceId, format: Format, *, up: bool, moment: AsOf) -> None:
     """Print a lineage in a standard's form."""
     import orjson
 
     from api.export import FORMATS, gather
     from domain.views import Direction
 
-    material = gather(service, id, direction=Direction.UP if up else Direction.DOWN, moment=moment)
+    material = gather(as_service(service), id, direction=Direction.UP if up else Direction.DOWN, moment=moment)
     document = FORMATS[format.value].write(material)
     sys.stdout.write(orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS).decode() + "\n")
 
@@ -146,29 +147,27 @@ def impact(shell: Shell, id: IdArgument, first: FirstOption = 500) -> None:
         walk = service.views.graph.lineage(
             found, Direction.DOWN, depth=MOST_STEPS, first=first + 1, deadline_s=DEADLINE_S
         )
-        nodes = {node.id: node for node in walk.nodes}
+        nodes = {str(node.id): node for node in walk.nodes}
+        hit = [(item, nodes[item.node.id]) for item in impacts(walk, found)]
         told = [
             {
                 "effect": item.effect.value,
-                "id": item.node.id,
-                "kind": nodes[item.node.id].kind,
-                "variant": nodes[item.node.id].variant,
-                "label": nodes[item.node.id].label,
+                **{name: getattr(node, name) for name in ("id", "kind", "variant", "label", "depth")},
                 "relation": item.relation.value,
                 "through": item.through,
             }
-            for item in impacts(walk, found)
+            for item, node in hit
         ]
-        events = service.log.at(sorted({nodes[item["id"]].position for item in told}))
+        events = service.log.at(sorted({node.position for _, node in hit}))
         rows = [
             (
-                item["effect"].replace("_", " "),
-                ids.short(item["id"]),
-                f"{item['kind']} {item['variant']}",
-                item["label"],
-                why(nodes[item["id"]], events.get(nodes[item["id"]].position)),
+                item.effect.value.replace("_", " "),
+                ids.short(node.id),
+                f"{node.kind} {node.variant}",
+                node.label,
+                why(node, events.get(node.position)),
             )
-            for item in told
+            for item, node in hit
         ]
         answer = {"impacts": told, "partial": walk.partial, "reason": walk.reason}
         shell.answer(answer, lambda console: table(console, ("effect", "id", "kind", "name", "why"), rows))

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from infra.disco import Disco
 
 SHOWN_DIGITS = 16
+CHUNK_BYTES = 1 << 20
 SHOWN_DIFFERENCES = 1000
 SAID = {True: "same", False: "CHANGED"}
 
@@ -131,8 +132,11 @@ def _bad_blobs(shell: Shell, service: Disco) -> list[str]:
     with bar(shell, "Verifying the blobs") as progress:
         for done, name in enumerate(names, 1):
             with service.blobs.open(name) as file:
-                if hashlib.file_digest(file, "sha256").hexdigest() != name:
-                    bad.append(name)
+                digest = hashlib.sha256()
+                for chunk in iter(lambda: file.read(CHUNK_BYTES), b""):  # read before the next is opened
+                    digest.update(chunk)
+            if digest.hexdigest() != name:
+                bad.append(name)
             progress(done, len(names))
     return bad
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from api.access import requires
-from api.cli.shell import Shell
+from api.cli.shell import Shell, as_service
 from api.cli.verbs import verb
 from domain.access import Permission
 from domain.errors import Unavailable
@@ -44,7 +44,9 @@ def serve(
         from api.app import create_app
         from api.guard import LOOPBACK
 
-        app = create_app(service, development=settings.development, allowed_hosts=(*LOOPBACK, settings.host))
+        app = create_app(
+            as_service(service), development=settings.development, allowed_hosts=(*LOOPBACK, settings.host)
+        )
         _run(app, listening, lambda: _announce(shell, settings, listening))
     shell.note("stopped")
 

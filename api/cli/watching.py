@@ -35,13 +35,14 @@ def events(
     first: Annotated[int | None, typer.Option(min=1, help="How many at most.")] = None,
 ) -> None:
     """Print what happened, in order; with --json one CloudEvent a line, with its cursor."""
+    from domain.ids import ProjectId
     from domain.ports import Selection
 
     with shell.service(fresh=subject is not None or project is not None) as service:
         selection = Selection(
             types=tuple(type or ()),
             subject=ids.resource(shell, service, subject) if subject else None,
-            project=ids.ProjectId(ids.project(shell, service, project)) if project else None,
+            project=ProjectId(ids.project(shell, service, project)) if project else None,
         )
         _print(shell, service.log, _position(after), selection, first=first, follow=follow)
 

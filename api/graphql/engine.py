@@ -24,6 +24,7 @@ from domain.errors import DiscoError, Forbidden, Malformed, Unavailable
 QUERY_S = 30.0
 KEPT_COSTS = 4096
 KEPT_MESSAGES = 2048
+KEPT_CHARACTERS = 16_000_000
 READ_ONLY = frozenset({OperationType.QUERY})
 EVERYTHING = frozenset(OperationType)
 Variables = Mapping[str, Any]  # Any: JSON
@@ -82,6 +83,7 @@ class Engine:
         self._documents = Documents(self._schema, development=development)
         self._costs: OrderedDict[object, None] = OrderedDict()
         self._messages: OrderedDict[object, str] = OrderedDict()
+        self._kept_characters = 0
 
     async def execute(
         self,
@@ -117,8 +119,9 @@ class Engine:
                 async for payload in payloads:
                     text = await self._message(executor, payload, sharing)
                     yield Message(text, getattr(payload, "cursor", None))
-            except DiscoError as error:
-                yield Message(orjson.dumps(_body(ExecutionResult(None, [Rejected(error)]))).decode())
+            except Exception as error:  # told to the subscriber, masked and logged where it is none of ours
+                failed = GraphQLError("failed", original_error=error)
+                yield Message(orjson.dumps(_body(ExecutionResult(None, [failed]))).decode())
 
     async def _message(self, executor: Executor, payload: object, sharing: tuple[object, ...] | None) -> str:
         """The answer for one payload; many subscribers with one query share it."""
@@ -130,12 +133,18 @@ class Engine:
         result = executor.build_per_event_executor(payload).execute_operation(False)
         if executor.is_awaitable(result):
             result = await result
-        text = orjson.dumps(_body(cast(ExecutionResult, result))).decode()
-        if key is not None:
-            self._messages[key] = text
-            if len(self._messages) > KEPT_MESSAGES:
-                self._messages.popitem(last=False)
+        body = _body(cast(ExecutionResult, result))
+        text = orjson.dumps(body).decode()
+        if key is not None and "errors" not in body:
+            self._keep(key, text)
         return text
+
+    def _keep(self, key: object, text: str) -> None:
+        self._messages[key] = text
+        self._kept_characters += len(text)
+        while len(self._messages) > KEPT_MESSAGES or self._kept_characters > KEPT_CHARACTERS:
+            _, old = self._messages.popitem(last=False)
+            self._kept_characters -= len(old)
 
     @staticmethod
     def _sharing(executor: Executor) -> tuple[object, ...] | None:
@@ -166,7 +175,8 @@ class Engine:
         found = cast(Executor, executor)
         try:
             if found.operation.operation not in allowed:
-                raise Forbidden(f"a {found.operation.operation.value} cannot be asked this way; see docs/api.md")
+                kind = found.operation.operation.value
+                raise Forbidden(f"a {kind} cannot be asked this way; queries by GET or POST, mutations by POST")
             self._check_cost(found, prepared)
         except DiscoError as error:
             return [Rejected(error)]

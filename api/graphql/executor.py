@@ -63,7 +63,7 @@ class Executor(StrawberryGraphQLCoreExecutionContext):
         self,
         return_type: GraphQLList[GraphQLOutputType],
         field_details_list: FieldDetailsList,
-        info: GraphQLResolveInfo,
+        info: GraphQLResolveInfo[Any],  # Any: the context
         path: Path,
         result: Any,  # Any: what a resolver gave
         position_context: Any,  # Any: graphql-core's own
@@ -84,7 +84,7 @@ class Executor(StrawberryGraphQLCoreExecutionContext):
         self,
         return_type: GraphQLObjectType,
         field_details_list: FieldDetailsList,
-        info: GraphQLResolveInfo,
+        info: GraphQLResolveInfo[Any],  # Any: the context
         path: Path,
         result: Any,  # Any: what a resolver gave
         position_context: Any,  # Any: graphql-core's own

@@ -99,7 +99,7 @@ class GraphQLEndpoint:
 
     def _page(self) -> Response:
         if not self._development:
-            return HTMLResponse("GraphQL: POST a query as application/json. See docs/api.md.\n")
+            return HTMLResponse("GraphQL: POST a query as application/json. See docs/schema.graphql.\n")
         from strawberry.http.ides import get_graphql_ide_html  # a page of 100 kB that only development reads
 
         return HTMLResponse(get_graphql_ide_html(graphql_ide="graphiql"))

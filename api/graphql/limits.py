@@ -16,7 +16,6 @@ from graphql import (
     FieldNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
-    GraphQLEnumType,
     GraphQLField,
     GraphQLInterfaceType,
     GraphQLList,
@@ -24,7 +23,6 @@ from graphql import (
     GraphQLNonNull,
     GraphQLObjectType,
     GraphQLOutputType,
-    GraphQLScalarType,
     GraphQLSchema,
     InlineFragmentNode,
     IntValueNode,
@@ -177,14 +175,11 @@ class _Costs:
 
     def _first(self, node: FieldNode, field: GraphQLField) -> int:
         given = next((argument.value for argument in node.arguments or () if argument.name.value == "first"), None)
-        default = _default(field)
+        first = _default(field)
         if isinstance(given, IntValueNode):
             first = int(given.value)
         elif isinstance(given, VariableNode):
-            first = self._variables.get(given.name.value, default)
-        else:
-            first = default
-        first = default if first is None else int(first)
+            first = int(self._variables.get(given.name.value, first))
         if not 1 <= first <= MOST_PER_PAGE:
             raise LimitExceeded(
                 f"`first` of {node.name.value} is {first}; from 1 to {MOST_PER_PAGE} is allowed, the rest by `after`",
@@ -205,20 +200,14 @@ def _usual(field: GraphQLField) -> int | None:
 
 
 def _default(field: GraphQLField) -> int:
-    default = field.args["first"].default
-    value = getattr(default, "value", default)
-    return int(value) if isinstance(value, int) else MOST_PER_PAGE
+    value: object = field.args["first"].default_value
+    return value if isinstance(value, int) else MOST_PER_PAGE
 
 
 def _is_list(type_: GraphQLOutputType) -> bool:
     while isinstance(type_, GraphQLNonNull):
         type_ = type_.of_type
     return isinstance(type_, GraphQLList)
-
-
-def is_leaf(type_: GraphQLOutputType) -> bool:
-    """Whether it is a scalar or an enum, lists and non-null set aside."""
-    return isinstance(get_named_type(type_), GraphQLScalarType | GraphQLEnumType)
 
 
 def check_cost(

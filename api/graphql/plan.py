@@ -3,8 +3,8 @@
 graphql-core asks a resolver, builds an info and a path, and completes a value for every single leaf. Where a selection
 holds nothing but attributes and methods without arguments, of objects and lists of such, the same answer can be had by
 taking one attribute of all objects at once. A `Plan` does that; whatever it does not expect (a null where none may be,
-a number out of range, a resolver that raises) makes it give up with `Fallback`, and the ordinary way answers or reports.
-`tests/api/test_plan.py` holds both ways to the same answers.
+a number out of range, a resolver that raises) makes it give up with `Fallback`, and the ordinary way answers
+or reports. `tests/api/test_plan.py` holds both ways to the same answers.
 """
 
 from __future__ import annotations

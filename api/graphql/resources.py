@@ -182,7 +182,7 @@ async def _steps(
 
 def _version_ids(service: Service, id: str, moment: AsOf) -> list[str]:
     only = (Relation.VERSION_OF,)
-    ids = []
+    ids: list[str] = []
     for direction in Direction:
         walk = service.views.graph.lineage(
             id, direction, depth=LINEAGE_STEPS, relations=only, as_of=moment, first=LINEAGE_STEPS

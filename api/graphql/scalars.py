@@ -53,9 +53,9 @@ def _text(value: object) -> str:
 
 
 def as_of(moment: str | None) -> AsOf:
-    """Read a moment: a position in the log, an event's cursor or a write's token, or a time in ISO 8601, UTC if it
-    names no zone. None is now.
+    """Read a moment; None is now.
 
+    It is a position in the log, an event's cursor, a write's token, or a time in ISO 8601, UTC if it names no zone.
     Raises: Malformed.
     """
     if moment is None:

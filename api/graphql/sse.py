@@ -116,5 +116,4 @@ class SseEndpoint:
         last = request.headers.get("last-event-id")
         if last:
             given = Asked(given.query, {**(given.variables or {}), "after": last}, given.operation)
-        stream = EventStream(self._engine, given, Context(self._shared), send_s=self._send_s, ping_s=self._ping_s)
-        return stream
+        return EventStream(self._engine, given, Context(self._shared), send_s=self._send_s, ping_s=self._ping_s)

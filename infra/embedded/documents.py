@@ -70,6 +70,7 @@ class SqliteDocumentRows:
 
     def put(self, id: str, document: Document) -> None:
         """See `DocumentRows.put`."""
+        self.get(id)  # whether there is a row to change is known from here on
         self._held[id] = document
         self._changed.add(id)
 

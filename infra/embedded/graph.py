@@ -270,10 +270,12 @@ class _Walk:
             if not frontier:
                 return "count" if len(self._answer) > enough else None
             if len(self._answer) > enough:
+                self._note(self._step.from_(frontier))
                 return "count"
             if end is not None and time.monotonic() > end:
                 return "deadline"
         beyond = self._step.from_(frontier)
+        self._note(beyond)
         return "depth" if any(there not in self._seen for _, there, _, _ in beyond) else None
 
     def _level(self, frontier: list[int], depth: int, kinds: Sequence[str]) -> list[int]:
@@ -285,10 +287,14 @@ class _Walk:
             self._seen[key] = node
             if not kinds or node.kind in kinds:
                 self._answer.append(node)
+        self._note(rows)
+        return [key for key, _ in found]
+
+    def _note(self, rows: list[tuple[int, int, int, int]]) -> None:
+        """Keep edges; those to nodes that are not walked any more are left out by `page`."""
         for here, there, relation, since in rows:
             up, down = (there, here) if self._step.direction is Direction.UP else (here, there)
             self._edges[up, down, relation] = min(since, self._edges.get((up, down, relation), since))
-        return [key for key, _ in found]
 
     def page(self, after: int, first: int, reason: str | None) -> Lineage:
         """The nodes of one page, and the edges that end in it and lead to nothing later."""

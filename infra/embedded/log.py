@@ -2,53 +2,37 @@
 
 from __future__ import annotations
 
-import struct
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
-from zlib import crc32
 
 import apsw
-from pydantic_core import PydanticSerializationError
 
 from domain.errors import Conflict, Corrupted, Malformed
 from domain.ids import EventId, ProjectId, ResourceId
 from domain.ports import ALL, Appended, Selection
-from events.envelope import Proposed, Recorded, encode
+from events.envelope import Proposed, Recorded
 from infra.embedded.database import Database, translated
-from infra.embedded.rows import fetch, fetch_one, id_of, key_of
+from infra.embedded.event_rows import COLUMNS, SCHEMA, Ready, Row, insert, ready, recorded, row_of
+from infra.embedded.rows import fetch, fetch_one, key_of
 from infra.embedded.watch import Watch
 
-# Ids are random: an index over all of them would touch a page of its own for nearly every event. Findings, which are
-# most events and lie with their cause's subject, are therefore unique within their subject; the others by id alone.
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS events (
-    position INTEGER PRIMARY KEY, sequence INTEGER NOT NULL, id BLOB NOT NULL, project BLOB NOT NULL,
-    subject BLOB NOT NULL, type TEXT NOT NULL, version INTEGER NOT NULL, time_us INTEGER NOT NULL,
-    source TEXT NOT NULL, actor TEXT NOT NULL, correlation TEXT NOT NULL, causation BLOB,
-    duration_ms INTEGER, data BLOB NOT NULL, checksum INTEGER NOT NULL, finding INTEGER NOT NULL);
-CREATE UNIQUE INDEX IF NOT EXISTS events_by_subject ON events (subject, id);
-CREATE INDEX IF NOT EXISTS events_by_project ON events (project);
-CREATE UNIQUE INDEX IF NOT EXISTS events_by_id ON events (id) WHERE finding = 0;
-"""
-INSERT = "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-COLUMNS = (
-    "position, sequence, id, project, subject, type, version, time_us, source, actor, correlation, causation,"
-    " duration_ms, data, checksum"
-)
 GROUP_EVENTS = 20_000
-_NUMBERS = struct.Struct("<5q").pack
-Row = tuple[int, int, bytes, bytes, bytes, str, int, int, str, str, str, bytes | None, int | None, bytes, int, int]
+
+
+def _taken() -> threading.Lock:
+    lock = threading.Lock()
+    lock.acquire()
+    return lock
 
 
 @dataclass(eq=False, slots=True)
 class _Request:
-    events: Sequence[Proposed]
-    payloads: list[bytes]
+    project: ProjectId
+    events: list[Ready]
     expected: Mapping[ResourceId, int]
-    turn: threading.Event = field(default_factory=threading.Event)
+    turn: threading.Lock = field(default_factory=_taken)
     answer: Appended | None = None
     error: BaseException | None = None
 
@@ -72,12 +56,12 @@ class SqliteLog:
             raise Malformed("an append needs at least one event", field="events")
         if any(event.project != events[0].project for event in events):
             raise Malformed("the events of one append belong to one project", field="project")
-        request = _Request(events, [_checked(event) for event in events], expected or {})
+        request = _Request(events[0].project, [ready(event) for event in events], expected or {})
         with self._queue_lock:
             self._queue.append(request)
             leads = self._queue[0] is request
         if not leads:
-            request.turn.wait()
+            request.turn.acquire()
         if request.answer is None and request.error is None:
             self._lead()
         if request.error is not None:
@@ -95,7 +79,7 @@ class SqliteLog:
             following = self._queue[0] if self._queue else None
         for request in (*group, following):
             if request is not None:
-                request.turn.set()
+                request.turn.release()
         self._watch.nudge()
 
     def _group(self) -> list[_Request]:
@@ -133,39 +117,24 @@ class SqliteLog:
 
     def _write_group(self, group: list[_Request], *, probe: bool) -> None:
         """Write a group in one transaction; with `probe`, events that are there already are answered, not written."""
-        answers: list[tuple[_Request, Appended | BaseException]] = []
+        answers: list[Appended | Conflict] = []
+        rows: list[Row] = []
         with self._database.write() as connection:
             numbering = _Numbering(connection)
             for request in group:
-                try:
-                    answers.append((request, self._write(connection, request, numbering, probe=probe)))
-                except (Conflict, Malformed) as error:
-                    answers.append((request, error))
-        for request, answer in answers:
+                known: _Places | None = None
+                if probe or request.expected:
+                    insert(connection, rows)  # what it expects may have changed in this very group
+                    rows.clear()
+                    known = _known(connection, request.events)
+                conflict = _conflict(connection, request, known)
+                answers.append(conflict or _place(request, known, numbering, rows))
+            insert(connection, rows)
+        for request, answer in zip(group, answers, strict=True):
             if isinstance(answer, Appended):
                 request.answer = answer
             else:
                 request.error = answer
-
-    def _write(self, connection: apsw.Connection, request: _Request, numbering: _Numbering, *, probe: bool) -> Appended:
-        known = _known(connection, request.events) if probe or request.expected else {}
-        if len(known) < len({event.id for event in request.events}):
-            _check_expected(connection, request.expected)
-        position, sequence = numbering.next(request.events[0].project)
-        places: dict[EventId, tuple[int, int]] = known
-        rows: list[Row] = []
-        for event, payload in zip(request.events, request.payloads, strict=True):
-            if event.id not in places:
-                rows.append(_row(position, sequence, event, payload))
-                places[event.id] = (position, sequence)
-                position += 1
-                sequence += 1
-        connection.executemany(INSERT, rows)
-        numbering.taken(request.events[0].project, position, sequence)
-        found = [places[event.id] for event in request.events]
-        return Appended(
-            request.events[0].project, tuple(place[0] for place in found), tuple(place[1] for place in found), len(rows)
-        )
 
     # Reading
 
@@ -181,7 +150,7 @@ class SqliteLog:
         query = f"SELECT {COLUMNS} FROM {table} WHERE position > ?{where} ORDER BY position LIMIT ?"
         with translated(self._database.path):
             rows = self._database.reader().execute(query, [after, *values, limit])
-            events = list(_decoded(rows))
+            events = list(recorded(rows))
         if selection == ALL:
             _check_contiguous(after, events)
         return events
@@ -190,7 +159,7 @@ class SqliteLog:
         """See `EventLog.about`."""
         query = f"SELECT {COLUMNS} FROM events WHERE subject = ? AND position > ? ORDER BY position"
         with translated(self._database.path):
-            return list(_decoded(self._database.reader().execute(query, (key_of(subject), after))))
+            return list(recorded(self._database.reader().execute(query, (key_of(subject), after))))
 
     def at(self, positions: Sequence[int]) -> dict[int, Recorded]:
         """See `EventLog.at`."""
@@ -198,7 +167,7 @@ class SqliteLog:
         reader = self._database.reader()
         with translated(self._database.path):
             rows = (row for position in positions for row in reader.execute(query, (position,)))
-            return {event.position: event for event in _decoded(rows)}
+            return {event.position: event for event in recorded(rows)}
 
     def places(self, ids: Iterable[EventId], *, subject: ResourceId | None = None) -> dict[EventId, int]:
         """See `EventLog.places`."""
@@ -247,141 +216,55 @@ class _Numbering:
         self._position, self._sequences[project] = position, sequence
 
 
-def _known(connection: apsw.Connection, events: Sequence[Proposed]) -> dict[EventId, tuple[int, int]]:
-    """Where those events lie that are there already. Raises: Malformed, for an id in use for something else."""
-    finding = "SELECT position, sequence, project, subject FROM events WHERE id = ?1 AND subject = ?2"
-    other = "SELECT position, sequence, project, subject FROM events WHERE id = ?1 AND finding = 0"
-    found: dict[EventId, tuple[int, int]] = {}
+_Places = dict[EventId, tuple[int, int]]
+"""Id -> position and sequence."""
+
+
+def _place(request: _Request, known: _Places | None, numbering: _Numbering, rows: list[Row]) -> Appended:
+    """Give the events that are not known their places, and add their rows; None: taken to be all new, and different."""
+    position, sequence = numbering.next(request.project)
+    events = request.events
+    if known is None:
+        count = len(events)
+        rows += [row_of(position + at, sequence + at, event) for at, event in enumerate(events)]
+        numbering.taken(request.project, position + count, sequence + count)
+        positions, sequences = range(position, position + count), range(sequence, sequence + count)
+        return Appended(request.project, tuple(positions), tuple(sequences), count)
+    first = position
     for event in events:
-        id, about = key_of(event.id), (key_of(event.project), key_of(event.data.subject))
-        rows = fetch(connection, finding, (id, about[1])) if event.data.FINDING else fetch(connection, other, (id,))
-        for position, sequence, *known_about in rows:
-            if tuple(known_about) != about:
-                raise Malformed(f"the id {event.id} is in use for an event about something else", field="id")
-            found[event.id] = (position, sequence)
+        if event[0] not in known:
+            rows.append(row_of(position, sequence, event))
+            known[event[0]] = (position, sequence)
+            position += 1
+            sequence += 1
+    numbering.taken(request.project, position, sequence)
+    places = [known[event[0]] for event in events]
+    return Appended(request.project, tuple(p for p, _ in places), tuple(s for _, s in places), position - first)
+
+
+def _known(connection: apsw.Connection, events: Sequence[Ready]) -> _Places:
+    finding = "SELECT position, sequence FROM events WHERE id = ?1 AND subject = ?2"
+    other = "SELECT position, sequence FROM events WHERE id = ?1 AND finding = 0"
+    found: _Places = {}
+    for event in events:
+        id, _, subject, *_, is_finding = event[1]
+        rows = fetch(connection, finding, (id, subject)) if is_finding else fetch(connection, other, (id,))
+        for position, sequence in rows:
+            found[event[0]] = (position, sequence)
     return found
 
 
-def _check_expected(connection: apsw.Connection, expected: Mapping[ResourceId, int]) -> None:
-    for subject, version in expected.items():
+def _conflict(connection: apsw.Connection, request: _Request, known: _Places | None) -> Conflict | None:
+    """What the request was decided from and is so no longer; a request whose events are all known rests on nothing."""
+    if known is None or not request.expected or all(event[0] in known for event in request.events):
+        return None
+    for subject, version in request.expected.items():
         query = "SELECT coalesce(max(sequence), 0) FROM events WHERE subject = ?"
-        current = int(connection.execute(query, (key_of(subject),)).get)
+        current = int(fetch_one(connection, query, (key_of(subject),)))
         if current != version:
-            raise Conflict(
-                f"{subject} is at {current}, the decision was made at {version}; decide anew",
-                current=current,
-                id=subject,
-            )
-
-
-def _checked(event: Proposed) -> bytes:
-    """The payload as it is stored, after a look at the envelope: what one writer gets wrong must not fail its group."""
-    try:
-        payload = encode(event.data)
-        f"{event.source}{event.actor}{event.correlation}".encode()
-    except (UnicodeEncodeError, PydanticSerializationError) as error:
-        raise Malformed(f"{event.data.TYPE} holds text that is not valid Unicode: {error}", id=event.id) from error
-    for id in (event.id, event.project, event.data.subject, event.causation):
-        if id is not None:
-            key_of(id)
-    if not 0 <= event.time_us < 1 << 62:
-        raise Malformed(f"{event.data.TYPE} has the time {event.time_us} µs, which is no time since 1970", id=event.id)
-    return payload
-
-
-def checksum_of(
-    position: int,
-    sequence: int,
-    id: bytes,
-    project: bytes,
-    subject: bytes,
-    type: str,
-    version: int,
-    time_us: int,
-    source: str,
-    actor: str,
-    correlation: str,
-    causation: bytes | None,
-    duration_ms: int | None,
-    data: bytes,
-) -> int:
-    """CRC-32 over every column of an event's row."""
-    numbers = _NUMBERS(position, sequence, version, time_us, -1 if duration_ms is None else duration_ms)
-    texts = f"{type}\0{source}\0{actor}\0{correlation}".encode()
-    return crc32(data, crc32(b"".join((numbers, id, project, subject, causation or b"", texts))))
-
-
-def _row(position: int, sequence: int, event: Proposed, payload: bytes) -> Row:
-    data = event.data
-    fields = (
-        position,
-        sequence,
-        key_of(event.id),
-        key_of(event.project),
-        key_of(data.subject),
-        data.TYPE,
-        data.VERSION,
-        event.time_us,
-        event.source,
-        event.actor,
-        event.correlation,
-        key_of(event.causation) if event.causation else None,
-        event.duration_ms,
-        payload,
-    )
-    return (*fields, checksum_of(*fields), int(data.FINDING))
-
-
-def _decoded(rows: Iterator[tuple[Any, ...]]) -> Iterator[Recorded]:  # Any: typed by the schema
-    position: object = "an unknown position"
-    while True:
-        try:
-            row = next(rows, None)
-            if row is None:
-                return
-            position = f"position {row[0]}"
-            if checksum_of(*row[:-1]) != row[-1]:
-                raise ValueError("its checksum differs")
-            event = _recorded(*row[:-1])
-        except (ValueError, TypeError, OverflowError, struct.error) as error:
-            raise Corrupted(
-                f"the event at {position} is damaged ({error}); restore a backup of the file", position=str(position)
-            ) from error
-        yield event
-
-
-def _recorded(
-    position: int,
-    sequence: int,
-    id: bytes,
-    project: bytes,
-    subject: bytes,
-    type: str,
-    version: int,
-    time_us: int,
-    source: str,
-    actor: str,
-    correlation: str,
-    causation: bytes | None,
-    duration_ms: int | None,
-    raw: bytes,
-) -> Recorded:
-    return Recorded(
-        position,
-        sequence,
-        EventId(id_of(id)),
-        ProjectId(id_of(project)),
-        id_of(subject),
-        type,
-        version,
-        time_us,
-        source,
-        actor,
-        correlation,
-        EventId(id_of(causation)) if causation else None,
-        duration_ms,
-        raw,
-    )
+            message = f"{subject} is at {current}, the decision was made at {version}; decide anew"
+            return Conflict(message, current=current, id=subject)
+    return None
 
 
 def _check_contiguous(after: int, events: list[Recorded]) -> None:

@@ -17,9 +17,7 @@ from domain.errors import Forbidden
 
 
 def test_every_root_field_declares_a_permission() -> None:
-    """Given the schema, when walked, then every field of Query, Mutation and Subscription declares what it needs, and
-    names an argument that it has.
-    """
+    """Given the schema, when walked, then every root field declares what it needs, of an argument that it has."""
     schema = SCHEMA._schema
     for root in (schema.query_type, schema.mutation_type, schema.subscription_type):
         assert root is not None
@@ -61,7 +59,7 @@ def test_a_field_without_a_permission_cannot_be_declared() -> None:
 
 
 def test_what_is_forbidden_is_not_answered(service: Any, client: TestClient, monkeypatch: Any) -> None:
-    """Given someone who may not write, when they do, by GraphQL or REST, then it is forbidden and nothing is written."""
+    """Given someone who may not write, when they do, by GraphQL or REST, then it is forbidden and not written."""
     asked: list[tuple[Permission, str | None]] = []
 
     def check(actor: Actor, permission: Permission, resource_id: str | None) -> None:

@@ -57,9 +57,7 @@ def run(service: Disco, work: Callable[[Feed], Any], **options: int) -> Any:
 
 
 def test_a_thousand_readers_lose_and_repeat_nothing(service: Disco) -> None:
-    """Given a thousand readers that begin anywhere, some slow, when events are appended meanwhile, then each meets
-    every event behind its beginning once, in order.
-    """
+    """Given readers that begin anywhere, some slow, when much is appended, then each meets every event once."""
     made = catalogue(service)
     write(made, 300)
     begun = service.log.head()

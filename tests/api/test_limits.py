@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from graphql import OperationDefinitionNode, build_client_schema, get_introspection_query, parse
 from starlette.testclient import TestClient
 
-from api.graphql.limits import MOST_COST
+from api.app import create_app
+from api.graphql.limits import MOST_COST, check_cost
+from api.graphql.schema import SCHEMA
 from tests.api.conftest import Ask
 from tests.api.making import Catalogue
 
@@ -87,7 +90,7 @@ def test_cost_multiplies_lists(refuse: Ask) -> None:
         (f"query($n: Int = 100) {{ resources(first: $n) {inner} }}", {}),
         (f"query($n: Int!) {{ resources(first: $n) {inner} }}", {"n": 100}),
         (
-            "{ resources { nodes { history { nodes { id type } pageInfo { endCursor } } analyses { id kind facts } } } }",
+            "{ resources { nodes { history { nodes { id type } pageInfo { endCursor } } analyses { id kind } } } }",
             {},
         ),
         (f"{{ ...F }} fragment F on Query {{ resources(first: 100) {inner} }}", {}),
@@ -98,8 +101,25 @@ def test_cost_multiplies_lists(refuse: Ask) -> None:
         assert error["details"]["found"] > MOST_COST
 
 
+@pytest.mark.parametrize(
+    ("query", "cost"),
+    [
+        ("{ resources { nodes { id } } }", 1 + 50 * (1 + 1)),
+        ("{ resources(first: 3) { nodes { id tags history { nodes { id } } } } }", 1 + 3 * (1 + 1 + 1 + 1 + 20 * 2)),
+        ("{ views { name } }", 1 + 10 * 1),
+        ("{ ...A ...A } fragment A on Query { resources(first: 2) { nodes { ... on Resource { id } } } }", 10),
+    ],
+)
+def test_a_cost_is_what_can_be_counted_by_hand(query: str, cost: int) -> None:
+    """Given a query, when its cost is worked out by hand, then that is what it costs."""
+    document = parse(query)
+    operation = document.definitions[0]
+    assert isinstance(operation, OperationDefinitionNode)
+    assert check_cost(SCHEMA._schema, document, operation, {}) == cost
+
+
 def test_what_is_usual_is_allowed(ask: Ask, made: Catalogue) -> None:
-    """Given a full page with all plain fields, and a lineage of a hundred with all its reasons, when asked, then fine."""
+    """Given a full page with all plain fields, and a lineage of a hundred with its reasons, when asked, then fine."""
     ask(
         """{ resources(first: 100) { totalCount edges { cursor node {
             id kind variant name tags metadata archived version created updated actor fileName facts
@@ -115,7 +135,7 @@ def test_what_is_usual_is_allowed(ask: Ask, made: Catalogue) -> None:
 
 @pytest.mark.usefixtures("untouched")
 def test_introspection_and_suggestions_are_off(refuse: Ask) -> None:
-    """Given a service in production, when asked for its schema or a field that is nearly right, then nothing is told."""
+    """Given a service in production, when asked for its schema or a nearly right field, then nothing is told."""
     assert refuse("{ __schema { types { name } } }")["code"] == "forbidden"
     error = refuse("{ resourcs { nodes { id } } }")
     assert error["code"] == "malformed"
@@ -168,3 +188,15 @@ def test_what_fails_inside_is_masked(service: Any, client: TestClient, monkeypat
     body = client.post("/graphql", json={"query": "{ views { name } }"}).text
     assert "hunter2" not in body
     assert '"internal"' in body
+
+
+def test_development_shows_the_schema_and_a_page(service: Any) -> None:
+    """Given a service in development, when a tool asks for the schema or a browser for a page, then it comes."""
+    app = create_app(service, development=True)
+    with TestClient(app, base_url="http://localhost") as client:
+        body = client.post("/graphql", json={"query": get_introspection_query()}).json()
+        assert build_client_schema(body["data"]).query_type is not None
+        page = client.get("/graphql", headers={"accept": "text/html"})
+        assert "graphiql" in page.text.lower()
+    with TestClient(create_app(service, development=False), base_url="http://localhost") as client:
+        assert "graphiql" not in client.get("/graphql", headers={"accept": "text/html"}).text.lower()

@@ -15,7 +15,8 @@ def test_a_write_is_seen_by_a_read_that_holds_its_token(ask: Ask) -> None:
     """Given a project that was just begun, when read after its token, then it is there."""
     done = ask('mutation { createProject(name: "Album") { resourceId token } }')["createProject"]
     found = ask(
-        "query($id: ID!, $after: Cursor) { project(id: $id, after: $after) { name } projects(after: $after) { nodes { id } } }",
+        """query($id: ID!, $after: Cursor) {
+            project(id: $id, after: $after) { name } projects(after: $after) { nodes { id } } }""",
         id=done["resourceId"],
         after=done["token"],
     )
@@ -67,7 +68,7 @@ def test_a_change_decided_on_an_old_version_is_a_conflict(ask: Ask, refuse: Ask,
 
 
 def test_a_generation_names_its_inputs(ask: Ask, refuse: Ask, made: Catalogue) -> None:
-    """Given an asset without chords, when accompanied, then the conflict says what is missing; parameters are checked."""
+    """Given an asset without chords, when accompanied, then the conflict says what is missing."""
     error = refuse(
         'mutation($id: ID!) { generateAccompaniment(assetId: $id, seed: "7") { job } }', id=made.assets["song"]
     )
@@ -91,7 +92,8 @@ def test_a_dead_letter_is_retried_once(ask: Ask, made: Catalogue) -> None:
 def test_an_export_is_remembered(ask: Ask, client: TestClient, made: Catalogue, format: str) -> None:
     """Given a lineage, when exported, then the export is a resource whose content is the document."""
     done = ask(
-        "mutation($id: ID!, $f: ExportFormat!) { exportLineage(id: $id, format: $f) { resource { kind content { url } } } }",
+        """mutation($id: ID!, $f: ExportFormat!) {
+            exportLineage(id: $id, format: $f) { resource { kind content { url } } } }""",
         id=made.assets["band"],
         f=format,
     )["exportLineage"]

@@ -116,9 +116,7 @@ def test_prov_names_only_what_it_declares(prov: dict[str, Any]) -> None:
 
 
 def test_prov_obeys_the_constraints_on_time_and_generation(prov: dict[str, Any]) -> None:
-    """Given the standard's constraints, when checked, then an entity is generated once, within its activity, and never
-    used before it was generated; nothing derives from itself.
-    """
+    """Given PROV-CONSTRAINTS, when checked, then each entity is generated once, in its activity, before its use."""
     at: dict[str, str] = {}
     for one in prov["wasGeneratedBy"].values():
         assert one["prov:entity"] not in at
@@ -135,9 +133,7 @@ def test_prov_obeys_the_constraints_on_time_and_generation(prov: dict[str, Any])
 
 
 def test_prov_tells_how_it_was_generated(prov: dict[str, Any], made: Catalogue) -> None:
-    """Given a generated file, when its lineage is read, then its generation used the song and two findings, with its
-    seed and parameters, by the generator's version and for the person who asked.
-    """
+    """Given a generated file, when read, then inputs, seed, parameters, generator's version and person are told."""
     band, song = f"resource:{made.assets['band']}", f"resource:{made.assets['song']}"
     generation = next(one["prov:activity"] for one in prov["wasGeneratedBy"].values() if one["prov:entity"] == band)
     told = prov["activity"][generation]
@@ -153,7 +149,7 @@ def test_prov_tells_how_it_was_generated(prov: dict[str, Any], made: Catalogue) 
 
 
 def test_openlineage_has_the_shape_of_the_standard(runs: list[dict[str, Any]]) -> None:
-    """Given a lineage, when written, then each event fits the specification's schema, and run ids are UUIDs of their own."""
+    """Given a lineage, when written, then each event fits the schema, and run ids are UUIDs of their own."""
     for event in runs:
         jsonschema.validate(
             event, RUN_EVENT, cls=jsonschema.Draft202012Validator, format_checker=jsonschema.FormatChecker()
@@ -164,9 +160,7 @@ def test_openlineage_has_the_shape_of_the_standard(runs: list[dict[str, Any]]) -
 
 
 def test_openlineage_joins_up(runs: list[dict[str, Any]], made: Catalogue) -> None:
-    """Given the events in order, when replayed, then what a run reads was written by an earlier one, and the last
-    writes the file that was asked for.
-    """
+    """Given the events in order, when replayed, then each run reads what was written, the last writes the file."""
     written: set[tuple[str, str]] = set()
     for event in runs:
         for dataset in event["inputs"]:

@@ -133,9 +133,7 @@ def running(tmp_path: Path) -> Iterator[tuple[Any, TestClient]]:
 
 
 def test_an_upload_becomes_an_asset(running: tuple[Any, TestClient]) -> None:
-    """Given a WAV file, when uploaded twice, then one asset, the second time recognised; broken and empty files,
-    unknown projects and paths as names are refused, and leave nothing.
-    """
+    """Given a WAV file, when uploaded twice, then one asset; what is broken or misnamed is refused, leaves nothing."""
     disco, client = running
     query = 'mutation { createProject(name: "Up") { resourceId } }'
     project = client.post("/graphql", json={"query": query}).json()["data"]["createProject"]["resourceId"]

@@ -12,9 +12,7 @@ RELEASED = Path(__file__).parent / "released.graphql"
 
 
 def test_the_committed_schema_is_current() -> None:
-    """Given docs/schema.graphql, when compared, then it is what the code says; else run
-    `python -m api.graphql.schema --write`.
-    """
+    """Given docs/schema.graphql, when compared, then it is what the code says; `--write` makes it so."""
     assert SDL.read_text(encoding="utf-8") == sdl()
 
 
