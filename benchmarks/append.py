@@ -7,16 +7,19 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from statistics import median
+from typing import Any
+
+import apsw
 
 from benchmarks.catalogue import batches
 from benchmarks.figures import Bench, Measured
 from benchmarks.recorder import Recorder
-from benchmarks.timing import fsync_s, interleaved, seconds
+from benchmarks.timing import fsync_s, in_turn, interleaved, seconds
 from events.envelope import Proposed
 from infra.embedded.database import Database
-from infra.embedded.event_rows import INSERT, SCHEMA, Row, ready, row_of
 from infra.embedded.log import SqliteLog
 
+SIZE = 1_000
 BATCHES = 120
 WRITERS = 64
 EACH = 40
@@ -24,34 +27,34 @@ REPEATS = 3
 GROUPED_AT_LEAST = 3.0
 OF_RAW_AT_LEAST = 0.2
 Batch = Sequence[Proposed]
+Row = tuple[Any, ...]  # Any: the columns of the log
 
 
 class Raw:
     """The bare insert: rows made beforehand, the same table, indexes, pragmas and driver."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, model: Path) -> None:
         self._database = Database(path)
         with self._database.write() as connection:
-            connection.execute(SCHEMA)
-        self._position = 0
-        self._sequences: dict[str, int] = {}
-
-    def rows(self, batch: Batch) -> list[Row]:
-        """The rows of a batch, made ready."""
-        first = self._sequences.get(batch[0].project, 0) + 1
-        start = self._position + 1
-        self._sequences[batch[0].project] = first + len(batch) - 1
-        self._position += len(batch)
-        return [row_of(start + at, first + at, ready(event)) for at, event in enumerate(batch)]
+            for (statement,) in _read(model, "SELECT sql FROM sqlite_master WHERE tbl_name = 'events' AND sql NOTNULL"):
+                connection.execute(statement)
 
     def insert(self, rows: list[Row]) -> None:
         """One transaction."""
+        marks = ", ".join("?" * len(rows[0]))
         with self._database.write() as connection:
-            connection.executemany(INSERT, rows)
+            connection.executemany(f"INSERT INTO events VALUES ({marks})", rows)
 
     def close(self) -> None:
         """Close the file."""
         self._database.close()
+
+
+def _read(path: Path, query: str) -> list[Row]:
+    connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+    rows: list[Row] = connection.execute(query).fetchall()
+    connection.close()
+    return rows
 
 
 class Log:
@@ -78,18 +81,20 @@ class Log:
 
 
 def raw_rates(bench: Bench) -> tuple[float, float]:
-    """Events a second, ours and the bare insert's, by the thousand."""
+    """Events a second, ours and the bare insert's, by the thousand; the rows are those of a log filled before."""
     folder = bench.fresh("append")
-    log, raw = Log(folder / "log.sqlite"), Raw(folder / "raw.sqlite")
-    ours, bare = [], []
-    for batch in batches(1_000, bench.scaled(BATCHES, least=10)):
-        rows = raw.rows(batch)
-        one, other = interleaved(partial(log.append, batch), partial(raw.insert, rows), times=1)
-        ours.append(one)
-        bare.append(other)
+    model, log = Log(folder / "model.sqlite"), Log(folder / "log.sqlite")
+    work = batches(SIZE, bench.scaled(BATCHES, least=10))
+    for batch in work:
+        model.append(batch)
+    model.close()
+    rows = _read(folder / "model.sqlite", "SELECT * FROM events ORDER BY position")
+    raw = Raw(folder / "raw.sqlite", folder / "model.sqlite")
+    made = iter(rows[at : at + SIZE] for at in range(0, len(rows), SIZE))
+    ours, bare = in_turn(lambda batch: log.append(batch), lambda _: raw.insert(next(made)), work)
     log.close()
     raw.close()
-    return 1_000 / median(ours), 1_000 / median(bare)
+    return SIZE / median(ours), SIZE / median(bare)
 
 
 def batch1000(bench: Bench) -> Measured:

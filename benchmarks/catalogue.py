@@ -11,11 +11,12 @@ import math
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from benchmarks.material import Material
 from domain import ids
 from domain.ids import EventId, ProjectId
-from domain.values import AudioFacts, Blob, NoteFacts
+from domain.values import AudioFacts, Blob, Metadata, NoteFacts
 from events import generations, imports, resources
 from events.base import Event
 from events.envelope import Proposed, processor_source
@@ -127,7 +128,7 @@ class Catalogue:
             analysis_ids=tuple(found[kind] for kind in ("beats", "key", "chords")),
         )
         cause = self._command(project, request)
-        common = {"project_id": project.id, "container_id": project.id, "name": name}
+        common: Any = {"project_id": project.id, "container_id": project.id, "name": name}
         written = generations.MidiGenerated.model_construct(
             **common,
             asset_id=midi,
@@ -164,7 +165,7 @@ class Catalogue:
             tag = self._material.tag(self._chance)
             event = resources.ResourceTagged.model_construct(resource_id=asset, added=(tag,), removed=())
         else:
-            changes = {"mood": self._material.tag(self._chance), "rating": self._chance.randrange(5)}
+            changes: Metadata = {"mood": self._material.tag(self._chance), "rating": self._chance.randrange(5)}
             event = resources.ResourceDescribed.model_construct(resource_id=asset, changes=changes)
         self._command(project, event)
 

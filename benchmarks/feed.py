@@ -22,6 +22,7 @@ from benchmarks.figures import Bench, Measured
 from benchmarks.timing import percentile
 from domain import ids
 from domain.ids import EventId
+from domain.service import Service
 from events.base import Event
 from events.envelope import Proposed
 from events.resources import ProjectCreated, ResourceTagged
@@ -101,7 +102,8 @@ class Room:
 
 async def _room(bench: Bench, name: str) -> Room:
     disco = Disco(Settings(home=bench.fresh(name)), run=True)
-    room = Room(disco, Shared(disco, Feed(disco.log), Threads()), Engine(development=False))
+    shared = Shared(cast(Service, disco), Feed(disco.log), Threads())
+    room = Room(disco, shared, Engine(development=False))
     room.append()
     return room
 

@@ -94,7 +94,8 @@ def _depth5(bench: Bench, query: str) -> Measured:
     nodes = median(len(bare.nodes(start)) for start in starts)
     ours, theirs = in_turn(lambda start: client.ask(query, id=start), bare.nodes, starts)
     client.close()
-    note = f"{bare.size()}, {nodes:g} nodes an answer, median {1e3 * median(ours):.1f} against {1e3 * median(theirs):.1f} ms"
+    medians = f"median {1e3 * median(ours):.1f} against {1e3 * median(theirs):.1f} ms"
+    note = f"{bare.size()}, {nodes:g} nodes an answer, {medians}"
     return Measured(1e3 * percentile(ours, 0.95), 1e3 * percentile(theirs, 0.95), note)
 
 
@@ -151,9 +152,8 @@ def growth(bench: Bench) -> Measured:
     big, small = bench.store(BIG_UNITS), bench.store(SMALL_UNITS)
     clients = [Client(big.disco), Client(small.disco)]
     count = bench.scaled(GROWTHS, least=60)
-    asked = [
-        _full(client, _starts(store, 3 * count), count) for client, store in zip(clients, (big, small), strict=True)
-    ]
+    pairs = zip(clients, (big, small), strict=True)
+    asked = [_full(client, _starts(store, 3 * count), count) for client, store in pairs]
     taken: tuple[list[float], list[float]] = ([], [])
     for pair in zip(*asked, strict=False):
         for place, start in enumerate(pair):

@@ -14,7 +14,8 @@ FIGURES: tuple[Figure, ...] = (
     Figure(
         "append.concurrent64", append.concurrent64, "events/s", "higher", append.GROUPED_AT_LEAST,
         "64 threads, each appending single events, each durable",
-        "the same threads under a lock, a commit an event; where fsync does not dominate, the raw batched rate", "ratio",
+        "the same threads under a lock, a commit an event; where fsync does not dominate, the raw batched rate",
+        "ratio",
     ),
     Figure(
         "append.vs_eventsourcing.1", append.versus_1, "events/s", "higher", 1.0,

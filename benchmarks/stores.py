@@ -5,20 +5,22 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
+
+import apsw
 
 from benchmarks import catalogue
 from benchmarks.catalogue import Catalogue, Project
 from events.catalogue import EVENT_TYPES
 from events.envelope import Proposed
 from infra.disco import Disco
-from infra.embedded import database
 from infra.embedded.checkpoints import Checkpoints
 from infra.embedded.database import Database
-from infra.embedded.log import SCHEMA
 from infra.embedded.view import VIEWS
 from infra.settings import Settings
 from infra.wiring import PROCESSORS
@@ -56,6 +58,12 @@ class Store:
             self._open = Disco(Settings(home=self.home), run=False)
         return self._open
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def close(self) -> None:
         """Close what was opened."""
         if self._open is not None:
@@ -81,10 +89,14 @@ def ready_store(folder: Path, units: int, say: Callable[[str], None]) -> Store:
 
 
 def signature_of(units: int) -> str:
-    """What a stored catalogue depends on: the generator, the file's format, the events' and the views' schemas."""
-    parts: list[object] = [units, SEED, catalogue.VERSION, database.FORMAT, SCHEMA]
+    """What a stored catalogue depends on: the generator, the schemas of events and tables, the views' versions."""
+    parts: list[object] = [units, SEED, catalogue.VERSION, [(view.name, view.version) for view in VIEWS]]
     parts += [(name, kind.VERSION, kind.model_json_schema()) for name, kind in EVENT_TYPES.items()]
-    parts += [(view.name, view.version, view.schema, view.indexes) for view in VIEWS]
+    with tempfile.TemporaryDirectory(prefix="disco-bench-") as folder, Store(Path(folder)) as empty:
+        empty.disco.views.status()
+        connection = apsw.Connection(str(empty.path))
+        parts += connection.execute("SELECT sql FROM sqlite_master ORDER BY name").fetchall()
+        connection.close()
     return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 

@@ -5,6 +5,7 @@ Source: CloudEvents specification 1.0.2, with its partitioning, sequence and dis
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -115,7 +116,7 @@ class Recorded:
         """
         if self._json is None:
             kind = _kind(self.type, self.version, f"position {self.position}")
-            self._json = _upcast(kind, self.version, orjson.loads(self.raw))
+            self._json = _upcast(kind, self.version, self.raw, where=f"position {self.position}")
         return self._json
 
     @property
@@ -176,7 +177,7 @@ def decode_as(kind: type[Event], version: int, raw: bytes, *, where: str) -> Eve
     """Return the payload as `kind`, which is no newer than this release; see `decode`."""
     try:
         if version < kind.VERSION:
-            return kind.model_validate_json(orjson.dumps(_upcast(kind, version, orjson.loads(raw))))
+            return kind.model_validate_json(orjson.dumps(_upcast(kind, version, raw, where=where)))
         return kind.__pydantic_validator__.validate_json(raw)  # type: ignore[no-any-return]  # typed Any in pydantic
     except (ValidationError, orjson.JSONDecodeError) as error:
         raise Malformed(f"{where}: {kind.TYPE} does not fit its schema: {error}") from error
@@ -193,13 +194,14 @@ def _kind(type_name: str, version: int, where: str) -> type[Event]:
     return kind
 
 
-def _upcast(kind: type[Event], version: int, data: dict[str, Any]) -> dict[str, Any]:
+def _upcast(kind: type[Event], version: int, raw: bytes, *, where: str) -> dict[str, Any]:
     try:
+        data: dict[str, Any] = orjson.loads(raw)
         for step in range(version, kind.VERSION):
             data = kind.UPCASTERS[step](data)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise Malformed(
-            f"{kind.TYPE} of version {version} cannot be read as version {kind.VERSION}: {error!r}"
+            f"{where}: {kind.TYPE} of version {version} cannot be read as version {kind.VERSION}: {error!r}"
         ) from error
     return data
 
@@ -240,15 +242,25 @@ def from_cloudevent(envelope: Mapping[str, Any], *, where: str) -> Proposed:
         version = int(envelope["dataschema"].rsplit(".v", 1)[1].removesuffix(".json"))
         data = decode(envelope["type"], version, orjson.dumps(envelope["data"]), where=where)
         return Proposed(
-            id=envelope["id"],
-            project=envelope["partitionkey"],
+            id=EventId(_id(envelope["id"])),
+            project=ProjectId(_id(envelope["partitionkey"])),
             data=data,
             time_us=to_microseconds(datetime.fromisoformat(envelope["time"])),
-            source=envelope["source"],
-            actor=envelope["actor"],
-            correlation=envelope["correlationid"],
-            causation=envelope.get("causationid"),
-            duration_ms=envelope.get("durationms"),
+            source=_text(envelope["source"]),
+            actor=_text(envelope["actor"]),
+            correlation=_text(envelope["correlationid"]),
+            causation=EventId(_id(envelope["causationid"])) if "causationid" in envelope else None,
+            duration_ms=int(envelope["durationms"]) if "durationms" in envelope else None,
         )
     except (KeyError, IndexError, ValueError, TypeError, AttributeError) as error:
         raise Malformed(f"{where}: not one of our CloudEvents: {error!r}") from error
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"{value!r} where there must be text")
+    return value
+
+
+def _id(value: object) -> str:
+    return str(uuid.UUID(_text(value)))

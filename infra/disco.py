@@ -164,7 +164,7 @@ class Disco:
         document = self.views.jobs.get(job)
         due = sum(count * len(CONSUMERS.get(kind, ())) for kind, count in document["types"].items())
         answered = sum(int(count) for count in document["answered"].values())
-        return max(0, due + int(document["retried"]) - answered)
+        return max(0, int(due) + int(document["retried"]) - answered)
 
     def settle(self, timeout_s: float | None = None) -> bool:
         """See `Service.settle`."""

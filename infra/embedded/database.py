@@ -30,6 +30,7 @@ class Database:
         self._vfs = vfs
         self._local = threading.local()
         self._write_lock = threading.RLock()
+        self._durable = True
         self._opened: list[apsw.Connection] = []
         self._writer = self._open(WRITE_CACHE_KIB)
         self._check_format()
@@ -93,7 +94,9 @@ class Database:
         """
         with self._write_lock, translated(self.path):
             connection = self._writer
-            connection.pragma("synchronous", "full" if durable else "normal")
+            if durable is not self._durable:
+                connection.pragma("synchronous", "full" if durable else "normal")
+                self._durable = durable
             connection.execute("BEGIN IMMEDIATE")
             try:
                 yield connection

@@ -19,6 +19,7 @@ from infra.embedded.rows import fetch, fetch_one, key_of
 from infra.embedded.watch import Watch
 
 GROUP_EVENTS = 20_000
+REMEMBERED = 50_000
 
 
 def _taken() -> threading.Lock:
@@ -44,6 +45,7 @@ class SqliteLog:
         self._database = database
         self._queue: deque[_Request] = deque()
         self._queue_lock = threading.Lock()
+        self._numbering = _Numbering()
         with database.write() as connection:
             connection.execute(SCHEMA)
         self._watch = Watch(database, self.head)
@@ -96,8 +98,10 @@ class SqliteLog:
         try:
             self._write_group(group, probe=False)
         except apsw.ConstraintError:
+            self._numbering.forget()
             self._retry(group)
         except BaseException as error:  # told to every caller in the group, none of whose events was written
+            self._numbering.forget()
             for request in group:
                 request.error = error
 
@@ -105,6 +109,7 @@ class SqliteLog:
         try:
             self._write_group(group, probe=True)
         except apsw.ConstraintError as error:
+            self._numbering.forget()
             if len(group) > 1:
                 for request in group:
                     self._retry([request])
@@ -112,6 +117,7 @@ class SqliteLog:
             group[0].error = Malformed("an event's id is in use for an event about something else", field="id")
             group[0].error.__cause__ = error
         except BaseException as error:  # as in _commit
+            self._numbering.forget()
             for request in group:
                 request.error = error
 
@@ -119,8 +125,9 @@ class SqliteLog:
         """Write a group in one transaction; with `probe`, events that are there already are answered, not written."""
         answers: list[Appended | Conflict] = []
         rows: list[Row] = []
+        numbering = self._numbering
         with self._database.write() as connection:
-            numbering = _Numbering(connection)
+            numbering.begin(connection)
             for request in group:
                 known: _Places | None = None
                 if probe or request.expected:
@@ -128,7 +135,7 @@ class SqliteLog:
                     rows.clear()
                     known = _known(connection, request.events)
                 conflict = _conflict(connection, request, known)
-                answers.append(conflict or _place(request, known, numbering, rows))
+                answers.append(conflict or _place(connection, request, known, numbering, rows))
             insert(connection, rows)
         for request, answer in zip(group, answers, strict=True):
             if isinstance(answer, Appended):
@@ -199,20 +206,34 @@ class SqliteLog:
 
 
 class _Numbering:
-    """Gives positions and sequences within one transaction."""
+    """Gives positions and sequences; what it remembers holds as long as no other connection has written."""
 
-    def __init__(self, connection: apsw.Connection) -> None:
-        self._connection = connection
-        self._position = int(connection.execute("SELECT coalesce(max(position), 0) + 1 FROM events").get)
+    def __init__(self) -> None:
+        self._version: int | None = None
+        self._position = 0
         self._sequences: dict[ProjectId, int] = {}
 
-    def next(self, project: ProjectId) -> tuple[int, int]:
+    def begin(self, connection: apsw.Connection) -> None:
+        """Within a transaction: forget what others may have changed."""
+        version = int(connection.pragma("data_version"))
+        if version != self._version or len(self._sequences) > REMEMBERED:
+            self._sequences.clear()
+            self._position = int(fetch_one(connection, "SELECT coalesce(max(position), 0) + 1 FROM events"))
+            self._version = version
+
+    def forget(self) -> None:
+        """The transaction came to nothing."""
+        self._version = None
+
+    def next(self, connection: apsw.Connection, project: ProjectId) -> tuple[int, int]:
+        """The next position in the log and sequence in the project."""
         if project not in self._sequences:
             query = "SELECT sequence FROM events WHERE project = ? ORDER BY position DESC LIMIT 1"
-            self._sequences[project] = int(self._connection.execute(query, (key_of(project),)).get or 0) + 1
+            self._sequences[project] = int(fetch_one(connection, query, (key_of(project),)) or 0) + 1
         return self._position, self._sequences[project]
 
     def taken(self, project: ProjectId, position: int, sequence: int) -> None:
+        """These are the next ones from now on."""
         self._position, self._sequences[project] = position, sequence
 
 
@@ -220,9 +241,11 @@ _Places = dict[EventId, tuple[int, int]]
 """Id -> position and sequence."""
 
 
-def _place(request: _Request, known: _Places | None, numbering: _Numbering, rows: list[Row]) -> Appended:
+def _place(
+    connection: apsw.Connection, request: _Request, known: _Places | None, numbering: _Numbering, rows: list[Row]
+) -> Appended:
     """Give the events that are not known their places, and add their rows; None: taken to be all new, and different."""
-    position, sequence = numbering.next(request.project)
+    position, sequence = numbering.next(connection, request.project)
     events = request.events
     if known is None:
         count = len(events)

@@ -81,7 +81,7 @@ def test_a_decision_that_is_raced_without_end_is_a_conflict(spine: Spine, projec
 
 
 def test_a_version_that_was_expected_is_not_decided_anew(spine: Spine, project: str) -> None:
-    """Given a command for version 1, when another was faster, then it is a Conflict and not carried out on the other."""
+    """Given a command for version 1, when another was faster, then Conflict, and the other stays."""
     log = Raced(spine, 1, project)
     command = RenameResource(resource_id=project, name="mine", expected_version=1)
     with pytest.raises(Conflict) as raised:
