@@ -83,7 +83,7 @@ class Node:
     depth: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Edge:
     """An edge; `position` is that of the event that says why."""
 

@@ -207,8 +207,8 @@ def _upcast(kind: type[Event], version: int, raw: bytes, *, where: str) -> dict[
 
 
 def dataschema(type_name: str, version: int) -> str:
-    """The URI of the JSON Schema of one version of a type, relative to the project's docs."""
-    return f"docs/events/{type_name}.v{version}.json"
+    """The URI of the JSON Schema of one version of a type; the file lies in docs/events under its last part."""
+    return f"urn:disco-musica:events/{type_name}.v{version}.json"
 
 
 def to_cloudevent(event: Recorded) -> dict[str, Any]:

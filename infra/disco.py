@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -77,6 +78,7 @@ class Disco:
             timeout_s=settings.task_timeout_s,
             report=self._report,
         )
+        gc.freeze()  # what was imported stays: the collector need not look through it again and again
         if run:
             self._runner.start()
 

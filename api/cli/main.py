@@ -20,9 +20,6 @@ from api.cli.failures import INTERRUPTED, tell
 from api.cli.verbs import app
 from domain.errors import Malformed
 
-PANELS = ("Make", "Look", "Change", "Operate")
-app.registered_commands.sort(key=lambda command: PANELS.index(str(command.rich_help_panel)))
-
 
 def main() -> None:
     """Run a verb and exit with its status."""

@@ -43,7 +43,7 @@ def print_tree(console: Console, walk: Lineage, direction: Direction, events: Ma
     from domain.views import Direction
 
     up = direction is Direction.UP
-    nodes = {node.id: node for node in walk.nodes}
+    nodes = {str(node.id): node for node in walk.nodes}
     steps: dict[str, list[tuple[str, str]]] = defaultdict(list)
     for edge in walk.edges:
         here, there = (edge.downstream, edge.upstream) if up else (edge.upstream, edge.downstream)
@@ -74,8 +74,8 @@ class _Drawing:
         from rich.tree import Tree
 
         tree = Tree(self._label(root, ""))
-        drawn = {root.id}
-        waiting = [(root.id, tree)]
+        drawn = {str(root.id)}
+        waiting: list[tuple[str, Tree]] = [(root.id, tree)]
         while waiting:
             following: list[tuple[str, Tree]] = []
             for id, branch in waiting:

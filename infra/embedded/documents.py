@@ -27,7 +27,7 @@ CREATE TABLE {t}_rows (
 CREATE INDEX {t}_by_kind ON {t}_rows (kind, archived);
 CREATE INDEX {t}_by_project ON {t}_rows (project, kind, archived);
 CREATE VIRTUAL TABLE {t}_words USING fts5(
-    name, tags, words, content='', contentless_delete=1, tokenize="unicode61 remove_diacritics 2", prefix='2 3');
+    name, tags, words, tokenize="unicode61 remove_diacritics 2", prefix='2 3');
 """
 RESOURCE_TABLES = ("words", "rows")
 
@@ -169,6 +169,15 @@ def content(connection: apsw.Connection, table: str) -> Iterator[tuple[str, str]
     for id, document in connection.execute(f"SELECT id, document FROM {table}_rows ORDER BY id"):
         name = id.hex() if isinstance(id, bytes) else id
         yield f"document {name}", orjson.dumps(orjson.loads(document), option=orjson.OPT_SORT_KEYS).decode()
+
+
+def resource_content(connection: apsw.Connection, table: str) -> Iterator[tuple[str, str]]:
+    """Every document and what can be searched of it, as (key, content), in order of id."""
+    query = f"""SELECT r.id, r.document, w.name, w.tags, w.words FROM {table}_rows r
+                LEFT JOIN {table}_words w ON w.rowid = r.key ORDER BY r.id"""
+    for id, document, *words in connection.execute(query):
+        content = orjson.dumps(orjson.loads(document), option=orjson.OPT_SORT_KEYS).decode()
+        yield f"document {id.hex()}", f"{content} {words}"
 
 
 class SqliteDocuments:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +24,7 @@ from infra.embedded.view import View
 PAGE = 2_000
 TRANSACTION_PAGES = 5
 RETRY_S = 10.0
+COLLECT_AFTER = 200_000
 STORE_ERRORS = (apsw.FullError, apsw.IOError, apsw.BusyError, apsw.LockedError, apsw.CorruptError, apsw.NotADBError)
 
 log_ = structlog.get_logger("views")
@@ -112,7 +115,7 @@ class Folding:
         A generation that has caught up while being built goes live in the same transaction as its last page.
         """
         while True:
-            with self._turn:
+            with self._turn, _few_collections():
                 head = self._log.head()
                 position = self._step(head)
             if on_progress:
@@ -213,6 +216,17 @@ class Folding:
         """Whether some view is being built beside its live generation."""
         with self._database.read() as connection:
             return fetch_one(connection, "SELECT 1 FROM views WHERE state = 'building' LIMIT 1") is not None
+
+
+@contextmanager
+def _few_collections() -> Iterator[None]:
+    """A page is many objects without a cycle; looking for cycles at the usual pace takes a fifth of the time."""
+    usual = gc.get_threshold()
+    gc.set_threshold(COLLECT_AFTER, *usual[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*usual)
 
 
 def _switch(connection: apsw.Connection, generation: Generation) -> None:

@@ -37,6 +37,7 @@ FINDINGS = 1 << 40
 """Above it lie the keys of analyses: FINDINGS + position. Their ids, random and by far the most, are not indexed
 while a generation is built, so that its rate does not fall as it grows."""
 RELATIONS = tuple(Relation)
+NAMES = tuple(relation.value for relation in RELATIONS)
 CODES = {relation: code for code, relation in enumerate(RELATIONS)}
 
 SCHEMA = """
@@ -292,30 +293,37 @@ class _Walk:
 
     def _note(self, rows: list[tuple[int, int, int, int]]) -> None:
         """Keep edges; those to nodes that are not walked any more are left out by `page`."""
+        upwards, edges = self._step.direction is Direction.UP, self._edges
         for here, there, relation, since in rows:
-            up, down = (there, here) if self._step.direction is Direction.UP else (here, there)
-            self._edges[up, down, relation] = min(since, self._edges.get((up, down, relation), since))
+            edge = (there, here, relation) if upwards else (here, there, relation)
+            known = edges.get(edge)
+            if known is None or since < known:
+                edges[edge] = since
 
     def page(self, after: int, first: int, reason: str | None) -> Lineage:
         """The nodes of one page, and the edges that end in it and lead to nothing later."""
         nodes = self._answer[after : after + first]
-        places = {node.id: place for place, node in enumerate(self._answer)}
         end = after + len(nodes)
-        edges = []
-        for (up_key, down_key, relation), since in self._edges.items():
-            if up_key not in self._seen or down_key not in self._seen:
-                continue
-            up, down = self._seen[up_key].id, self._seen[down_key].id
-            if after <= max(places.get(up, end), places.get(down, end)) < end:
-                edges.append(Edge(RELATIONS[relation].value, up, down, since))
         more = len(self._answer) > after + first
         return Lineage(
             nodes,
-            sorted(edges, key=lambda edge: (edge.position, edge.relation, edge.upstream, edge.downstream)),
+            self._edges_between(after, end),
             partial=reason is not None or more,
             reason=reason or ("count" if more else None),
             next_after=after + first if more else None,
         )
+
+    def _edges_between(self, after: int, end: int) -> list[Edge]:
+        places = {node.id: place for place, node in enumerate(self._answer)}
+        seen = {key: (node.id, places.get(node.id, end)) for key, node in self._seen.items()}
+        found = []
+        for (up, down, relation), since in self._edges.items():
+            if up in seen and down in seen:
+                (up_id, up_place), (down_id, down_place) = seen[up], seen[down]
+                if after <= max(up_place, down_place) < end:
+                    found.append((since, NAMES[relation], up_id, down_id))
+        found.sort()
+        return [Edge(relation, up, down, since) for since, relation, up, down in found]
 
 
 class _Step:

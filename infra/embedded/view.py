@@ -86,7 +86,7 @@ VIEWS: tuple[View, ...] = (
         documents.RESOURCE_TABLES,
         lambda connection, table, cache: documents.resource_rows(connection, table),
         catalogue.apply,
-        documents.content,
+        documents.resource_content,
     ),
     _record(jobs),
     _record(dead_letters),

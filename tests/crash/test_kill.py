@@ -1,0 +1,95 @@
+"""kill -9 at random points of import, processing and rebuild: nothing acknowledged is lost, nothing done twice."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from domain import ids
+
+KILLS = int(os.environ.get("DISCO_KILLS", "200"))
+REAL_KILLS = int(os.environ.get("DISCO_REAL_KILLS", "6"))
+
+
+def _campaign(home: Path, kills: int, processors: str, longest_s: float) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    home.mkdir()
+    command = [sys.executable, "-m", "tests.crash.campaign", str(home), str(kills), "7", processors, str(longest_s)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=540)
+    assert done.returncode == 0, done.stderr[-3000:]
+    said = json.loads((home / "said.json").read_text())
+    errors = [line for line in said if "error" in line]
+    assert not errors, errors[:3]
+    return said, json.loads((home / "verdict.json").read_text())
+
+
+@pytest.fixture(
+    scope="module",
+    params=[("cheap", KILLS, 0.6), ("real", REAL_KILLS, 8.0)],
+    ids=["log views and runner", "real processors"],
+)
+def survived(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """What the killed were told, and what is there at the end."""
+    processors, kills, longest_s = request.param
+    return _campaign(tmp_path_factory.mktemp("crash") / "home", kills, processors, longest_s)
+
+
+Survived = tuple[list[dict[str, Any]], dict[str, Any]]
+
+
+def test_no_acknowledged_event_is_lost(survived: Survived) -> None:
+    """Given every import and command whose answer was heard, then its event is in the log, at the position told."""
+    said, verdict = survived
+    positions = {id: position for position, id in enumerate(verdict["ids"], 1)}
+    commands = [line for line in said if "command" in line]
+    assert commands
+    for line in commands:
+        assert positions[ids.derived("command", line["command"], 0)] == line["position"]
+    assets = {line["asset"] for line in said if "asset" in line}
+    assert assets
+    assert assets <= set(verdict["added"])
+
+
+def test_no_effect_is_doubled(survived: Survived) -> None:
+    """Given processors started over and over, then each finding, failure, asset and event is there exactly once."""
+    _, verdict = survived
+    for name in ("ids", "added"):
+        assert len(verdict[name]) == len(set(verdict[name])), name
+    assert [finding for finding in verdict["findings"] if finding[2] != 1] == []
+    assert [pair for pair, times in Counter(map(tuple, verdict["failures"])).items() if times != 1] == []
+    assert verdict["letters"] == len(verdict["failures"])
+
+
+def test_no_effect_is_missing(survived: Survived) -> None:
+    """Given all that came in, then every asset has as many answers as the others of its kind, and every blob is there."""
+    _, verdict = survived
+    assert verdict["settled"]
+    answers = Counter(finding[0] for finding in verdict["findings"])
+    answers.update(failure[0] for failure in verdict["failures"])
+    for kind in ("audio", "notes"):
+        assert len({answers[asset] for asset in verdict[kind]}) == 1, kind
+    assert verdict["blobs_missing"] == []
+
+
+def test_the_log_is_whole_and_the_views_are_what_it_says(survived: Survived) -> None:
+    """Given what is left, then positions have no gap, no row differs from a fresh fold, and a rebuild changes nothing."""
+    _, verdict = survived
+    assert verdict["positions_whole"]
+    assert verdict["differences"] == []
+    assert verdict["digests_equal"]
+
+
+def test_the_kills_came_at_all_kinds_of_moments(survived: Survived) -> None:
+    """Given the campaign, then some were killed before they had opened, and work, imports and rebuilds were under way."""
+    said, verdict = survived
+    assert sum("opened" in line for line in said) > 0
+    assert len(verdict["ids"]) > 100
+    assert len(verdict["notes"]) > 3
