@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -63,6 +65,11 @@ def _fresh(into: Path) -> None:
         shutil.rmtree(into)
     into.mkdir(parents=True, exist_ok=True)
     (into / MARKER).touch()
+
+
+def _command() -> str:
+    """How to call this command line again."""
+    return "disco" if Path(sys.argv[0]).name == "disco" else f"{os.path.relpath(sys.executable)} -m api.cli.main"
 
 
 class _Demo:
@@ -151,5 +158,5 @@ class _Demo:
         compared = rebuilt(self._shell, self._service)
         if not self._shell.json:
             show_compared(self._shell.console(), compared)
-            self._say(f"look around: disco --home {self._into / 'home'} projects", step=False)
+            self._say(f"look around: {_command()} --home {self._into / 'home'} projects", step=False)
         return compared

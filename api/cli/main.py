@@ -24,10 +24,10 @@ from domain.errors import Malformed
 def main() -> None:
     """Run a verb and exit with its status."""
     if "--json" not in sys.argv:
-        app()
+        app(prog_name="disco")
         return
     try:
-        status = app(standalone_mode=False)
+        status = app(prog_name="disco", standalone_mode=False)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
     except Exception as error:  # a wrong use of the command line, which a machine is told like any other error

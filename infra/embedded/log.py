@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import apsw
 
-from domain.errors import Conflict, Corrupted, Malformed
+from domain.errors import Conflict, Corrupted, DiscoError, Malformed
 from domain.ids import EventId, ProjectId, ResourceId
 from domain.ports import ALL, Appended, Selection
 from events.envelope import Proposed, Recorded
@@ -123,19 +123,22 @@ class SqliteLog:
 
     def _write_group(self, group: list[_Request], *, probe: bool) -> None:
         """Write a group in one transaction; with `probe`, events that are there already are answered, not written."""
-        answers: list[Appended | Conflict] = []
+        answers: list[Appended | DiscoError] = []
         rows: list[Row] = []
         numbering = self._numbering
         with self._database.write() as connection:
             numbering.begin(connection)
             for request in group:
                 known: _Places | None = None
-                if probe or request.expected:
-                    insert(connection, rows)  # what it expects may have changed in this very group
-                    rows.clear()
-                    known = _known(connection, request.events)
-                conflict = _conflict(connection, request, known)
-                answers.append(conflict or _place(connection, request, known, numbering, rows))
+                try:
+                    if probe or request.expected:
+                        insert(connection, rows)  # what it expects may have changed in this very group
+                        rows.clear()
+                        known = _known(connection, request.events)
+                        _check_expected(connection, request, known)
+                    answers.append(_place(connection, request, known, numbering, rows))
+                except (Conflict, Malformed) as error:
+                    answers.append(error)
             insert(connection, rows)
         for request, answer in zip(group, answers, strict=True):
             if isinstance(answer, Appended):
@@ -266,28 +269,29 @@ def _place(
 
 
 def _known(connection: apsw.Connection, events: Sequence[Ready]) -> _Places:
-    finding = "SELECT position, sequence FROM events WHERE id = ?1 AND subject = ?2"
-    other = "SELECT position, sequence FROM events WHERE id = ?1 AND finding = 0"
+    finding = "SELECT position, sequence, project FROM events WHERE id = ?1 AND subject = ?2"
+    other = "SELECT position, sequence, project FROM events WHERE id = ?1 AND finding = 0"
     found: _Places = {}
     for event in events:
-        id, _, subject, *_, is_finding = event[1]
+        id, project, subject, *_, is_finding = event[1]
         rows = fetch(connection, finding, (id, subject)) if is_finding else fetch(connection, other, (id,))
-        for position, sequence in rows:
+        for position, sequence, elsewhere in rows:
+            if elsewhere != project:
+                raise Malformed(f"the id {event[0]} is in use for an event of another project", id=event[0])
             found[event[0]] = (position, sequence)
     return found
 
 
-def _conflict(connection: apsw.Connection, request: _Request, known: _Places | None) -> Conflict | None:
-    """What the request was decided from and is so no longer; a request whose events are all known rests on nothing."""
-    if known is None or not request.expected or all(event[0] in known for event in request.events):
-        return None
+def _check_expected(connection: apsw.Connection, request: _Request, known: _Places) -> None:
+    """Raise Conflict where the request's grounds have changed; one whose events are all known rests on nothing."""
+    if all(event[0] in known for event in request.events):
+        return
     for subject, version in request.expected.items():
         query = "SELECT coalesce(max(sequence), 0) FROM events WHERE subject = ?"
         current = int(fetch_one(connection, query, (key_of(subject),)))
         if current != version:
             message = f"{subject} is at {current}, the decision was made at {version}; decide anew"
-            return Conflict(message, current=current, id=subject)
-    return None
+            raise Conflict(message, current=current, id=subject)
 
 
 def _check_contiguous(after: int, events: list[Recorded]) -> None:

@@ -24,6 +24,7 @@ import mido
 import numpy as np
 import soundfile
 
+from domain import ids
 from domain.access import Actor
 from domain.commands import Command, CreateProject, CreateTrack, DescribeResource, RenameResource, TagResource
 from domain.errors import Conflict, NotFound
@@ -114,7 +115,7 @@ class Life:
     def _command(self, chance: random.Random) -> Command:
         if chance.random() < 0.2:
             return CreateProject(name=chance.choice(PROJECTS))
-        project = str(self.disco._resolve(chance.choice(PROJECTS)) or self.files[0])
+        project = ids.project_id(chance.choice(PROJECTS))
         number = chance.randrange(10)
         return chance.choice(
             (

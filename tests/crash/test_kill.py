@@ -69,7 +69,7 @@ def test_no_effect_is_doubled(survived: Survived) -> None:
 
 
 def test_no_effect_is_missing(survived: Survived) -> None:
-    """Given all that came in, then every asset has as many answers as the others of its kind, and every blob is there."""
+    """Given all that came in, then assets of a kind have equally many answers, and every blob is there."""
     _, verdict = survived
     assert verdict["settled"]
     answers = Counter(finding[0] for finding in verdict["findings"])
@@ -80,7 +80,7 @@ def test_no_effect_is_missing(survived: Survived) -> None:
 
 
 def test_the_log_is_whole_and_the_views_are_what_it_says(survived: Survived) -> None:
-    """Given what is left, then positions have no gap, no row differs from a fresh fold, and a rebuild changes nothing."""
+    """Given what is left, then positions have no gap, no row differs from a fresh fold, a rebuild changes nothing."""
     _, verdict = survived
     assert verdict["positions_whole"]
     assert verdict["differences"] == []
@@ -88,7 +88,7 @@ def test_the_log_is_whole_and_the_views_are_what_it_says(survived: Survived) -> 
 
 
 def test_the_kills_came_at_all_kinds_of_moments(survived: Survived) -> None:
-    """Given the campaign, then some were killed before they had opened, and work, imports and rebuilds were under way."""
+    """Given the campaign, then some had opened, and imports and processing were under way."""
     said, verdict = survived
     assert sum("opened" in line for line in said) > 0
     assert len(verdict["ids"]) > 100

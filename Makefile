@@ -1,0 +1,65 @@
+# The commands of the tree. A machine needs Python 3.11 or newer and make, nothing else; PYTHON=… names another one.
+.POSIX:
+.SUFFIXES:
+
+PYTHON = python3
+VENV = .venv
+BIN = $(VENV)/bin
+INPUT =
+ONLY =
+UPGRADE =
+COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header $(UPGRADE)
+
+help:
+	@echo 'make demo [INPUT=path]  import, analyse, generate, and show the lineage of the result'
+	@echo 'make serve              start the service and print its addresses'
+	@echo 'make test               lint, types, imports, all tests'
+	@echo 'make bench [ONLY=name]  write build/bench.json'
+	@echo 'make env                everything for development in $(VENV), the command disco included'
+	@echo 'make lint               ruff, mypy and import-linter alone'
+	@echo 'make lock [UPGRADE=--upgrade]  write the hashed requirements anew'
+	@echo 'make clean              remove what was built; make distclean: $(VENV) too'
+
+demo: $(VENV)/.base
+	@$(BIN)/python -m api.cli.main demo --into build/demo $(INPUT)
+
+serve: $(VENV)/.base
+	@$(BIN)/python -m api.cli.main serve --development
+
+test: lint
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.dev
+	@mkdir -p build
+	$(BIN)/python -m benchmarks --only '$(ONLY)' --out build/bench.json
+
+env: $(VENV)/.dev
+
+$(VENV)/.tools: requirements/uv.txt
+	@sh requirements/install.sh tools '$(PYTHON)' '$(VENV)'
+
+$(VENV)/.base: $(VENV)/.tools requirements/base.txt
+	@sh requirements/install.sh base '$(PYTHON)' '$(VENV)'
+
+$(VENV)/.dev: $(VENV)/.tools requirements/dev.txt pyproject.toml
+	@sh requirements/install.sh dev '$(PYTHON)' '$(VENV)'
+
+lock: $(VENV)/.tools
+	$(COMPILE) requirements/uv.in -o requirements/uv.txt
+	$(COMPILE) pyproject.toml --extra dev -o requirements/dev.txt
+	$(COMPILE) pyproject.toml -c requirements/dev.txt -o requirements/base.txt
+
+clean:
+	rm -rf build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+
+distclean: clean
+	rm -rf $(VENV)
+
+.PHONY: help demo serve test lint bench env lock clean distclean
