@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.fft
 
 from events.analyses import BeatsTracked
 from events.imports import AudioAdded
@@ -51,6 +50,8 @@ def accents(onset_strength: np.ndarray, *, frame_rate_hz: float) -> np.ndarray:
 
 def autocorrelation(values: np.ndarray, *, lags: int) -> np.ndarray:
     """Return the autocorrelation of centred values, 1 at lag 0, shape (lags,); zeros where nothing varies."""
+    import scipy.fft
+
     centred = values - values.mean()
     size = scipy.fft.next_fast_len(2 * len(centred))
     spectrum = scipy.fft.rfft(centred, size)

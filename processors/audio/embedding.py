@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import scipy.fft
 
 from domain.values import pack_floats
 from events.analyses import EmbeddingComputed
@@ -25,6 +24,8 @@ def timbre_parts(mel_db: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
     mel_db: shape (frames, bands); what lies 50 dB below the loudest counts as nothing, so that faint noise does not.
     """
+    import scipy.fft
+
     levels = np.maximum(mel_db - mel_db.max(), -_RANGE_DB) / _RANGE_DB
     cepstrum = scipy.fft.dct(levels, type=2, norm="ortho", axis=1)[:, :_CEPSTRUM].astype(np.float64)
     moves = np.abs(np.diff(cepstrum, axis=0)).mean(axis=0) if len(cepstrum) > 1 else np.zeros(_CEPSTRUM)

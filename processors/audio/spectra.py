@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import cache
 
 import numpy as np
-import scipy.fft
 
 _BLOCK_FRAMES = 512
 
@@ -15,6 +14,8 @@ def magnitude_spectrogram(samples: np.ndarray, *, n_fft: int, hop: int) -> np.nd
 
     samples: shape (n,). Returns shape (1 + n // hop, n_fft // 2 + 1), float32.
     """
+    import scipy.fft
+
     window = (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(n_fft) / n_fft)).astype(np.float32)
     padded = np.pad(np.asarray(samples, np.float32), n_fft // 2)
     framed = np.lib.stride_tricks.sliding_window_view(padded, n_fft)[::hop]

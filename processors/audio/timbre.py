@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import scipy.fft
 
 ROLLOFF_SHARE = 0.85
 _BLOCK_FRAMES = 256
@@ -54,5 +53,7 @@ def zero_crossing_rate(samples: np.ndarray, *, window: int, hop: int) -> np.ndar
 
 def mel_cepstrum(mel_db: np.ndarray, *, coefficients: int) -> np.ndarray:
     """Return MFCC of mel bands in dB, shape (frames, coefficients): an orthonormal DCT-II. Source: Davis 1980."""
+    import scipy.fft
+
     cepstrum: np.ndarray = scipy.fft.dct(mel_db, type=2, norm="ortho", axis=1)[:, :coefficients]
     return cepstrum

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.ndimage import minimum_filter1d, uniform_filter1d
-from scipy.signal import resample_poly
 
 WINDOW = 64
 LOOK = 24
@@ -48,6 +46,8 @@ def _loud(mix: np.ndarray, window: int) -> float:
 
 def _limited(mix: np.ndarray, ceiling: float) -> np.ndarray:
     """Turn down around peaks: the gain is at or below what each window needs, and moves in straight lines."""
+    from scipy.ndimage import minimum_filter1d, uniform_filter1d
+
     frames = mix.shape[1]
     windows = -(-frames // WINDOW)
     peaks = np.zeros(windows + 1)
@@ -67,6 +67,8 @@ def _limited(mix: np.ndarray, ceiling: float) -> np.ndarray:
 
 def true_peak(mix: np.ndarray, *, above: float = 0.0) -> float:
     """The highest level between samples too, looked for only around samples above `above`; shape (2, frames)."""
+    from scipy.signal import resample_poly
+
     frames = mix.shape[1]
     highest = 0.0
     for channel in mix:

@@ -1,4 +1,4 @@
-"""A service killed again and again: `python -m tests.crash.campaign HOME KILLS SEED PROCESSORS LONGEST_S`.
+"""A service killed again and again: `python -m tests.crash.campaign HOME KILLS SEED PROCESSORS SHORTEST_S LONGEST_S`.
 
 Each cycle forks a child that imports, changes and rebuilds at random until kill -9; what the child was told is done it
 writes to a pipe first. At the end a last child settles, and says as JSON what is in the log and in the views.
@@ -207,13 +207,13 @@ def main() -> None:
     home, kills, seed = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
     if sys.argv[4] == "cheap":
         cheap.install()
-    longest_s = float(sys.argv[5])
+    shortest_s, longest_s = float(sys.argv[5]), float(sys.argv[6])
     chance = random.Random(seed)
     make_files(home / "files")
     said: list[dict[str, Any]] = []
     for cycle in range(kills):
         pid, pipe = fork(lambda say, cycle=cycle: child(home, seed * 1000 + cycle, say))
-        time.sleep(chance.random() ** 2 * longest_s)
+        time.sleep(shortest_s + chance.random() ** 2 * (longest_s - shortest_s))
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
         said += heard(pipe)

@@ -18,9 +18,9 @@ KILLS = int(os.environ.get("DISCO_KILLS", "200"))
 REAL_KILLS = int(os.environ.get("DISCO_REAL_KILLS", "6"))
 
 
-def _campaign(home: Path, kills: int, processors: str, longest_s: float) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+def _campaign(home: Path, *how: str) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     home.mkdir()
-    command = [sys.executable, "-m", "tests.crash.campaign", str(home), str(kills), "7", processors, str(longest_s)]
+    command = [sys.executable, "-m", "tests.crash.campaign", str(home), *how]
     done = subprocess.run(command, capture_output=True, text=True, timeout=540)
     assert done.returncode == 0, done.stderr[-3000:]
     said = json.loads((home / "said.json").read_text())
@@ -31,15 +31,14 @@ def _campaign(home: Path, kills: int, processors: str, longest_s: float) -> tupl
 
 @pytest.fixture(
     scope="module",
-    params=[("cheap", KILLS, 0.6), ("real", REAL_KILLS, 8.0)],
+    params=[(str(KILLS), "7", "cheap", "0", "0.6"), (str(REAL_KILLS), "7", "real", "4", "9")],
     ids=["log views and runner", "real processors"],
 )
 def survived(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """What the killed were told, and what is there at the end."""
-    processors, kills, longest_s = request.param
-    return _campaign(tmp_path_factory.mktemp("crash") / "home", kills, processors, longest_s)
+    return _campaign(tmp_path_factory.mktemp("crash") / "home", *request.param)
 
 
 Survived = tuple[list[dict[str, Any]], dict[str, Any]]
