@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from api.access import requires
-from api.cli.shell import Shell, as_service
+from api.cli.shell import Shell, as_service, importing
 from api.cli.verbs import verb
 from domain.access import Permission
 from domain.errors import Unavailable
@@ -40,10 +40,12 @@ def serve(
         }
     )
     listening = _listen(settings.host, settings.port)
-    with shell.service(run=True, fresh=False) as service:
+    with importing():
+        import uvicorn  # noqa: F401  # wanted below; imported before the service works beside
+
         from api.app import create_app
         from api.guard import LOOPBACK
-
+    with shell.service(run=True, fresh=False) as service:
         app = create_app(
             as_service(service), development=settings.development, allowed_hosts=(*LOOPBACK, settings.host)
         )

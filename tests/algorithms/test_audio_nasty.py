@@ -12,13 +12,15 @@ from audio_material import analyse, chord, clicks, noise, sine
 from domain.errors import Malformed
 from domain.values import unpack_floats
 from events.envelope import decode_as
-from processors.audio import PROCESSORS
+from events.imports import AudioAdded
+from infra.wiring import HANDLERS
 from processors.audio.beats import track_beats
 from processors.audio.chords import estimate_chords
 from processors.audio.embedding import compute_embedding
 from processors.audio.key import estimate_key
 from processors.audio.loudness import measure_loudness
 from processors.audio.signal import Signal
+from processors.handler import consumes
 
 MAKERS = {
     "silence": lambda: (np.zeros((2, 44_100 * 3)), 44_100),
@@ -41,6 +43,8 @@ MAKERS = {
 }
 NO_CHORDS = tuple(name for name in MAKERS if name.split()[-1] in {"silence", "sample", "DC", "noise", "numbers"})
 NO_BEATS = (*NO_CHORDS, "DC at 8 kHz", "0.05 s", "8 kHz mono", "below 16 bits")
+
+PROCESSORS = [handler for handler in HANDLERS if consumes(handler) is AudioAdded]
 
 
 @cache

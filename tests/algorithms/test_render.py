@@ -17,8 +17,7 @@ from scipy.signal import resample_poly
 from domain import ids
 from domain.errors import LimitExceeded
 from processors.midi.notes import write_midi
-from processors.synthesis import INSTRUMENT_MODEL
-from processors.synthesis.render import play, render_notes, to_flac
+from processors.synthesis.render import INSTRUMENT_MODEL, play, render_notes, to_flac
 from processors.synthesis.timbres import RATE_HZ, frequency_hz
 
 PROGRAMS = {"piano": 0, "bell": 11, "organ": 19, "guitar": 25, "bass": 33, "strings": 48, "brass": 61, "reed": 65}

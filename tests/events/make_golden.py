@@ -1,9 +1,8 @@
-"""Writes the golden log of this release, once: `python -m tests.events.make_golden`. A golden log never changes."""
+"""Writes the golden log of a release, once: `python -m tests.events.make_golden 0.1.0`. A golden log never changes."""
 
 from __future__ import annotations
 
 import sys
-from importlib.metadata import version
 from pathlib import Path
 
 import orjson
@@ -33,8 +32,8 @@ def lines() -> list[bytes]:
 
 
 def main() -> None:
-    """Write the log of this release, unless it is there."""
-    path = GOLDEN / f"{version('disco-musica')}.jsonl"
+    """Write the log of the release that is named, unless it is there."""
+    path = GOLDEN / f"{sys.argv[1]}.jsonl"
     if path.exists():
         sys.exit(f"{path} is there already, and a golden log never changes")
     path.write_bytes(b"\n".join(lines()) + b"\n")
