@@ -21,7 +21,8 @@ help:
 	@echo 'make clean              remove what was built; make distclean: $(VENV) too'
 
 demo: $(VENV)/.base
-	@$(BIN)/python -m api.cli.main demo --into build/demo $(INPUT)
+	@set --; if test -n '$(INPUT)'; then set -- '$(INPUT)'; fi; \
+	$(BIN)/python -m api.cli.main demo --into build/demo "$$@"
 
 serve: $(VENV)/.base
 	@$(BIN)/python -m api.cli.main serve --development

@@ -69,7 +69,7 @@ def _result(figure: Figure, bench: Bench) -> Result:
         return result_of(figure, figure.measure(bench))
     except Exception as error:  # told in the table; the run goes on
         bench.say(f"{figure.name} failed")
-        note = f"not measured: {type(error).__name__}: {error}"
+        note = " ".join(f"not measured: {type(error).__name__}: {error}".split())
         return Result(figure.name, None, figure.unit, None, None, told(figure, figure.target), None, note[:300])
 
 

@@ -57,7 +57,7 @@ FIGURES: tuple[Figure, ...] = (
     ),
     Figure(
         "lineage.depth5_links", lineage.depth5_linked, "ms", "lower", None,
-        "the same with the links between the nodes", "the bare SQL for the nodes alone",
+        "the same with the links between the nodes", "the bare SQL and a second one for the links",
     ),
     Figure(
         "lineage.ancestry2000", lineage.ancestry, "ms", "lower", 50,

@@ -9,7 +9,7 @@ from functools import reduce
 from domain import ids
 from domain.commands import Command
 from domain.decisions import Decision, decide
-from domain.errors import Conflict
+from domain.errors import Conflict, DiscoError
 from domain.ids import EventId, ProjectId, ResourceId
 from domain.ports import Clock, EventLog, Token
 from domain.resource import Happened, Resource, evolve
@@ -54,21 +54,26 @@ def execute(
     """
     command_id = command_id or str(uuid.uuid4())
     job = job or command_id
-    repeated = _repeated(log, command_id)
+    if (repeated := _repeated(log, command_id)) is not None:
+        return repeated
     for attempt in range(ATTEMPTS):
-        if repeated is not None:
-            return repeated
         past = _Past(log)
-        decision = decide(past, command)
-        if not decision.events:
-            return Done(decision.about, job, None, 0)
-        proposals = _propose(decision, past, clock, actor=actor, job=job, command_id=command_id)
+        try:
+            decision = decide(past, command)
+            if not decision.events:
+                return _repeated(log, command_id) or Done(decision.about, job, None, 0)
+            proposals = _propose(decision, past, clock, actor=actor, job=job, command_id=command_id)
+        except DiscoError:
+            if (repeated := _repeated(log, command_id)) is not None:
+                return repeated  # the same command, sent twice at once: the other one was carried out meanwhile
+            raise
         try:
             appended = log.append(proposals, expected=past.heads())
         except Conflict:
+            if (repeated := _repeated(log, command_id)) is not None:
+                return repeated
             if attempt + 1 == ATTEMPTS:
                 raise
-            repeated = _repeated(log, command_id)
         else:
             return Done(decision.about, job, appended.token, appended.written)
     raise AssertionError("unreachable: the last attempt returns or raises")

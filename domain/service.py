@@ -46,12 +46,29 @@ class ImportReport:
 class Service(Protocol):
     """Everything a front end needs."""
 
-    log: EventLog
-    blobs: Blobs
-    views: Views
-    clock: Clock
-    access: Access
-    blob_limit_bytes: int
+    @property
+    def log(self) -> EventLog:
+        """The truth."""
+
+    @property
+    def blobs(self) -> Blobs:
+        """Large data."""
+
+    @property
+    def views(self) -> Views:
+        """What the truth says, made ready to be asked."""
+
+    @property
+    def clock(self) -> Clock:
+        """The time."""
+
+    @property
+    def access(self) -> Access:
+        """Who may do what."""
+
+    @property
+    def blob_limit_bytes(self) -> int:
+        """The largest upload."""
 
     def execute(self, command: Command, *, actor: Actor, job: str | None = None, command_id: str | None = None) -> Done:
         """Carry out a command. Raises: NotFound, Malformed, Conflict, Unavailable."""

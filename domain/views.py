@@ -83,7 +83,7 @@ class Node:
     depth: int = 0
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class Edge:
     """An edge; `position` is that of the event that says why."""
 
@@ -314,12 +314,29 @@ class Difference:
 class Views(Protocol):
     """All views together: where they stand, waiting for them, building them anew."""
 
-    graph: Graph
-    vectors: Vectors
-    documents: Documents
-    series: Series
-    jobs: Records
-    dead_letters: Records
+    @property
+    def graph(self) -> Graph:
+        """Lineage."""
+
+    @property
+    def vectors(self) -> Vectors:
+        """Likeness."""
+
+    @property
+    def documents(self) -> Documents:
+        """Resources."""
+
+    @property
+    def series(self) -> Series:
+        """Measurements."""
+
+    @property
+    def jobs(self) -> Records:
+        """Jobs."""
+
+    @property
+    def dead_letters(self) -> Records:
+        """What processors gave up on."""
 
     def status(self) -> list[ViewStatus]:
         """How every view stands."""

@@ -195,9 +195,10 @@ class Disco:
 
     def close(self) -> None:
         """See `Service.close`."""
+        self._runner.ask_to_stop()
+        self.log.close()  # lets go whoever waits for the next event, the runner's threads among them
         self._runner.stop()
         self._pool.close()
-        self.log.close()
         self._database.close()
 
     def __enter__(self) -> Self:

@@ -91,11 +91,15 @@ class Runner:
         for thread in self._threads:
             thread.start()
 
-    def stop(self) -> None:
-        """End after the page or the answers at hand; what is not done is done after the next start."""
+    def ask_to_stop(self) -> None:
+        """Have it end after the page or the answers at hand; returns at once."""
         self._stop.set()
         with self._changed:
             self._changed.notify_all()
+
+    def stop(self) -> None:
+        """End after the page or the answers at hand; what is not done is done after the next start."""
+        self.ask_to_stop()
         for thread in self._threads:
             if thread.is_alive() and thread is not threading.current_thread():
                 thread.join()
@@ -184,11 +188,10 @@ class Runner:
         cause = self._find(EventId(data.cause_id), event)
         if cause is None or data.processor not in PROCESSORS:
             return []
-        todo = self._unanswered(cause, [data.processor])
-        failure = _failure_id(event, data.processor)
-        if not todo or self._log.places([failure], subject=event.subject):
+        answer, failure = _output_id(cause, data.processor, 0), _failure_id(event, data.processor)
+        if self._log.places([answer]) or self._log.places([answer, failure], subject=event.subject):
             return []
-        return [_Work(cause, event, todo)]
+        return [_Work(cause, event, (data.processor,))]
 
     def _find(self, id: EventId, near: Recorded) -> Recorded | None:
         places = self._log.places([id]) or self._log.places([id], subject=near.subject)

@@ -21,14 +21,13 @@ make_tools() {
     "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
 }
 
-sync() {
+with_uv() {
     # uv does not read pip's settings: a mirror that is set for pip is one for uv, unless uv has its own.
     if [ -z "${UV_INDEX_URL:-}${UV_DEFAULT_INDEX:-}" ]; then
         index=${PIP_INDEX_URL:-$("$venv/bin/python" -m pip config get global.index-url 2>/dev/null || true)}
         if [ -n "$index" ]; then export UV_DEFAULT_INDEX="$index"; fi
     fi
-    echo "installing requirements/$1.txt into $venv"
-    VIRTUAL_ENV="$PWD/$venv" "$venv/bin/uv" pip sync --quiet --require-hashes "requirements/$1.txt"
+    VIRTUAL_ENV="$PWD/$venv" "$venv/bin/uv" pip "$@"
 }
 
 case $what in
@@ -36,13 +35,14 @@ tools)
     make_tools
     ;;
 base)
-    # An environment for development holds all of base.
-    if [ -f "$venv/.dev" ]; then exec sh requirements/install.sh dev "$python" "$venv"; fi
-    sync base
+    # Added to what is there, never taken away: the same environment may be somebody's for development.
+    echo "installing requirements/base.txt into $venv"
+    with_uv install --quiet --require-hashes -r requirements/base.txt
     ;;
 dev)
-    sync dev
-    VIRTUAL_ENV="$PWD/$venv" "$venv/bin/uv" pip install --quiet --no-deps --no-build-isolation -e .
+    echo "installing requirements/dev.txt into $venv"
+    with_uv sync --quiet --require-hashes requirements/dev.txt
+    with_uv install --quiet --no-deps --no-build-isolation -e .
     touch "$venv/.base"
     ;;
 *)

@@ -11,7 +11,7 @@ import typer
 
 from api.access import requires
 from api.cli import ids
-from api.cli.shell import Shell, as_service
+from api.cli.shell import Shell
 from api.cli.text import table
 from api.cli.verbs import verb
 from api.cli.why import why
@@ -106,7 +106,7 @@ def _document(service: Disco, id: ResourceId, format: Format, *, up: bool, momen
     from api.export import FORMATS, gather
     from domain.views import Direction
 
-    material = gather(as_service(service), id, direction=Direction.UP if up else Direction.DOWN, moment=moment)
+    material = gather(service, id, direction=Direction.UP if up else Direction.DOWN, moment=moment)
     document = FORMATS[format.value].write(material)
     sys.stdout.write(orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS).decode() + "\n")
 
@@ -139,7 +139,7 @@ def because(event: Recorded | None) -> dict[str, Any] | None:  # Any: JSON
 @requires(Permission.READ, of="id")
 def impact(shell: Shell, id: IdArgument, first: FirstOption = 500) -> None:
     """Show what becomes stale, and what must go, if a resource goes."""
-    from api.graphql.lineage import impacts
+    from domain.impact import impacts
     from domain.views import Direction
 
     with shell.service() as service:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from api.access import requires
-from api.cli.shell import Shell, as_service, importing
+from api.cli.shell import Shell, importing
 from api.cli.verbs import verb
 from domain.access import Permission
 from domain.errors import Unavailable
@@ -46,9 +46,7 @@ def serve(
         from api.app import create_app
         from api.guard import LOOPBACK
     with shell.service(run=True, fresh=False) as service:
-        app = create_app(
-            as_service(service), development=settings.development, allowed_hosts=(*LOOPBACK, settings.host)
-        )
+        app = create_app(service, development=settings.development, allowed_hosts=(*LOOPBACK, settings.host))
         _run(app, listening, lambda: _announce(shell, settings, listening))
     shell.note("stopped")
 

@@ -10,14 +10,13 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, is_dataclass
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from api.access import LOCAL, Requirement, check
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from domain.service import Service
     from infra.disco import Disco
     from infra.settings import Settings
 
@@ -56,11 +55,6 @@ def plain(value: Json) -> Json:
     if isinstance(value, list | tuple | set | frozenset):
         return [plain(item) for item in value]
     return str(value) if isinstance(value, Path) else value
-
-
-def as_service(disco: Disco) -> Service:
-    """The same, under the name that the API knows it by: its adapters are narrower than the ports they serve."""
-    return cast("Service", disco)
 
 
 @contextmanager
@@ -144,7 +138,14 @@ class Shell:
                 check(service.access, self.actor, self.requirement, {})
             if fresh:
                 self.catch_up(service)
-            yield service
+            try:
+                yield service
+            except KeyboardInterrupt:
+                if run:
+                    self.note(
+                        "stopping when what is under way has ended; Ctrl+C again stops at once, and loses nothing"
+                    )
+                raise
 
     def catch_up(self, service: Disco) -> None:
         """Bring the views to the log's head: a running service does it in a moment, else it is done here."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
 from typing import Annotated, cast
 
 import strawberry
@@ -21,6 +20,7 @@ from domain import views
 from domain.access import Permission
 from domain.errors import LimitExceeded
 from domain.ids import parse_id
+from domain.impact import Effect, impacts
 from domain.service import Service
 from domain.views import LINEAGE, NOW, AsOf, Direction, Kind, Lineage, Relation
 from events.envelope import Recorded
@@ -176,55 +176,17 @@ async def lineage(
     return await context.run(walk)
 
 
-@strawberry.enum(description="STALE: found in what goes, true no more. MUST_GO: made from it")
-class Effect(Enum):
-    """What becomes of something if what it came of goes."""
-
-    STALE = "stale"
-    MUST_GO = "must_go"
+strawberry.enum(Effect, description="STALE: found in what goes, true no more. MUST_GO: made from it")
 
 
 @strawberry.type(description="Something that suffers if a resource goes")
 class Impact:
-    """A node, what becomes of it, and through which relation to which upstream node."""
+    """Resolved over `domain.impact.Impact`, whose attributes it names."""
 
     node: LineageNode
     effect: Effect
     relation: Relation
     through: strawberry.ID
-
-
-_STALE_KINDS = (Kind.ANALYSIS, Kind.EXPORT)
-
-
-def effect_of(kind: str, relation: str) -> Effect:
-    """A finding, a document and a newer version of what goes are out of date; whatever was made from it must go."""
-    stale = kind in _STALE_KINDS or relation == Relation.VERSION_OF
-    return Effect.STALE if stale else Effect.MUST_GO
-
-
-def impacts(walk: Lineage, root: str) -> list[Impact]:
-    """What a walk down means for every node but its root; the strongest of several ways counts."""
-    depths = {node.id: node.depth for node in walk.nodes}
-    ways: dict[str, list[views.Edge]] = {}
-    for edge in walk.edges:
-        ways.setdefault(edge.downstream, []).append(edge)
-    found = []
-    for node in walk.nodes:
-        if node.id == root or node.id not in ways:
-            continue
-        edges = sorted(ways[node.id], key=lambda edge: (depths.get(edge.upstream, -1), edge.position))
-        effects = [effect_of(node.kind, edge.relation) for edge in edges]
-        at = effects.index(Effect.MUST_GO) if Effect.MUST_GO in effects else 0
-        found.append(
-            Impact(
-                node=cast(LineageNode, node),
-                effect=effects[at],
-                relation=Relation(edges[at].relation),
-                through=strawberry.ID(edges[at].upstream),
-            )
-        )
-    return found
 
 
 @requires(Permission.READ, of="id")
@@ -241,8 +203,10 @@ async def impact(info: Info, id: strawberry.ID, first: int = 100, after: Cursor 
         answer = service.views.graph.lineage(
             root, Direction.DOWN, depth=MOST_STEPS, as_of=moment, first=first, after=begin, deadline_s=DEADLINE_S
         )
-        places: dict[str, int] = {node.id: begin + index + 1 for index, node in enumerate(answer.nodes)}
-        items = [(page_text("impact", places[item.node.id], head), item) for item in impacts(answer, root)]
+        places = {node.id: begin + index + 1 for index, node in enumerate(answer.nodes)}
+        items = [
+            (page_text("impact", places[item.node.id], head), cast(Impact, item)) for item in impacts(answer, root)
+        ]
         return connect(items, more=answer.next_after is not None, began=begin > 0)
 
     return await context.run(walk)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,7 +32,7 @@ class Database:
         self._local = threading.local()
         self._write_lock = threading.RLock()
         self._durable = True
-        self._opened: list[apsw.Connection] = []
+        self._opened: weakref.WeakSet[apsw.Connection] = weakref.WeakSet()  # a thread's goes with the thread
         self._writer = self._open(WRITE_CACHE_KIB)
         self._check_format()
 
@@ -46,7 +47,7 @@ class Database:
             connection.pragma("temp_store", "memory")
             connection.pragma("foreign_keys", False)
             load_vectors(connection)
-        self._opened.append(connection)
+        self._opened.add(connection)
         return connection
 
     def _check_format(self) -> None:
@@ -117,7 +118,7 @@ class Database:
     def close(self) -> None:
         """Close every connection."""
         with self._write_lock:
-            for connection in self._opened:
+            for connection in list(self._opened):
                 connection.close()
             self._opened.clear()
 

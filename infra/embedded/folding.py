@@ -124,18 +124,20 @@ class Folding:
                 return position
 
     def _step(self, head: int) -> int:
-        """Fold some pages into those generations that are furthest behind, in one transaction."""
+        """Fold some pages into the generations furthest behind, in one transaction; return where the last one is."""
         with self._database.read() as connection:
             generations = [item for item in self.generations(connection) if item.current and self._due(item)]
         if not generations:
             return head
-        start = generations[0].position
+        # What people read comes first: a long rebuild must not keep the live views from the newest events.
+        lagging = [item for item in generations if item.state == "live" and item.position < head]
+        start = (lagging or generations)[0].position
         behind = [item for item in generations if item.position == start]
         ahead = next((item.position for item in generations if item.position > start), head)
         pages = self._read(start, min(ahead, head))
         position = pages[-1][-1].position if pages else start
         self._fold(behind, pages, start, position, head)
-        return position
+        return min([position, *(item.position for item in generations if item not in behind)])
 
     def _due(self, generation: Generation) -> bool:
         failed = self._failed.get(generation.table)

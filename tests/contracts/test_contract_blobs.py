@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from domain.errors import Forbidden, LimitExceeded, NotFound
 from domain.ports import Blobs
+from infra.embedded.blobs import FolderBlobs
 from tests.contracts.adapters import BLOBS, BlobsAdapter
 
 
@@ -176,3 +177,16 @@ def test_a_reader_can_seek_as_range_downloads_do(blobs: Blobs) -> None:
         assert file.read(100) == data[9_000:9_100]
         file.seek(-10, io.SEEK_END)
         assert file.read() == data[-10:]
+
+
+def test_what_a_killed_process_left_half_copied_is_swept_and_what_is_under_way_is_not(tmp_path: Path) -> None:
+    """Given a half copy of days ago and one of now, when swept, then only the old one is gone, and no blob is."""
+    blobs = FolderBlobs(tmp_path / "blobs")
+    kept = blobs.put(b"kept", "a/b")
+    old, fresh = blobs.root / "incoming-old", blobs.root / "incoming-fresh"
+    for half in (old, fresh):
+        half.write_bytes(b"half")
+    os.utime(old, (0, 0))
+    os.utime(blobs.path(kept.sha256), (0, 0))
+    blobs.sweep()
+    assert (old.exists(), fresh.exists(), blobs.has(kept.sha256)) == (False, True, True)

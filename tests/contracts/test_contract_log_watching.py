@@ -121,3 +121,17 @@ def test_processes_that_append_at_once_share_one_gapless_order(
         assert [event.position for event in mine] == told
         assert [event.sequence for event in mine] == list(range(1, 41))
     record_property("events", len(found))
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="open files can only be counted on Linux")
+def test_threads_that_come_and_go_leave_nothing_open(adapter: LogAdapter) -> None:
+    """Given a hundred threads that each read once and end, then no more files are open than after the first few."""
+    log = adapter.open()
+    log.append(numbered(5))
+    counts = []
+    for _ in range(100):
+        reader = threading.Thread(target=lambda: log.read(0))
+        reader.start()
+        reader.join()
+        counts.append(len(list(Path("/proc/self/fd").iterdir())))
+    assert counts[-1] <= counts[2]

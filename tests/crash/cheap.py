@@ -114,18 +114,18 @@ class ThreadPool:
         self._threads.shutdown(cancel_futures=True)
 
 
-def install() -> None:
-    """Put the cheap processors and the threads in the place of the real ones, in this process."""
+def install(put: Callable[[object, str, object], None] = setattr, handlers: tuple[Processor, ...] = CHEAP) -> None:
+    """Put the cheap processors and the threads in the place of the real ones, in this process; `put` as setattr."""
     import infra.disco
     import infra.runner
     import infra.tasks
 
-    processors = {handler.name: handler for handler in CHEAP}
+    processors = {handler.name: handler for handler in handlers}
     consumers = {
-        name: tuple(handler.name for handler in CHEAP if issubclass(kind, consumes(handler)))
+        name: tuple(handler.name for handler in handlers if issubclass(kind, consumes(handler)))
         for name, kind in EVENT_TYPES.items()
     }
     for module in (infra.disco, infra.runner, infra.tasks):
         for name, value in (("PROCESSORS", processors), ("CONSUMERS", consumers), ("WorkerPool", ThreadPool)):
             if hasattr(module, name):
-                setattr(module, name, value)
+                put(module, name, value)

@@ -10,6 +10,7 @@ import pytest
 from domain import ids
 from domain.commands import (
     ArchiveResource,
+    Command,
     CreateProject,
     CreateTrack,
     DescribeResource,
@@ -108,18 +109,48 @@ def test_creating_again_with_the_same_command_id_is_no_conflict(spine: Spine) ->
         spine.execute(CreateProject(name="P"), command_id="another")
 
 
-def test_the_same_command_id_from_many_threads_at_once_is_carried_out_once(spine: Spine, project: str) -> None:
-    """Given 16 threads with one command id, then one writes and all get its token."""
+@pytest.mark.parametrize("attempt", range(5))
+def test_the_same_command_id_from_many_threads_at_once_is_carried_out_once(spine: Spine, attempt: int) -> None:
+    """Given 16 threads with one command id, then one writes and all get its token, whatever the command."""
+    existing = spine.execute(CreateProject(name="Tests")).resource_id
+    commands = (CreateProject(name="New"), DescribeResource(resource_id=existing, changes={"k": 1}))
+    for number, command in enumerate(commands):
 
-    def send(_: int) -> tuple[int, object]:
-        done = spine.execute(DescribeResource(resource_id=project, changes={"k": 1}), command_id="once")
-        return done.written, done.token
+        def send(_: int, command: Command = command, id: str = f"once {number}") -> tuple[int, object]:
+            done = spine.execute(command, command_id=id)
+            return done.written, done.token
 
-    with ThreadPoolExecutor(16) as threads:
-        answers = list(threads.map(send, range(16)))
-    assert sum(written for written, _ in answers) == 1
-    assert len({token for _, token in answers if token is not None}) == 1
-    assert spine.log.head() == 2
+        with ThreadPoolExecutor(16) as threads:
+            answers = list(threads.map(send, range(16)))
+        assert sum(written for written, _ in answers) == 1
+        assert {token for _, token in answers} == {answers[0][1]}
+        assert answers[0][1] is not None
+    assert spine.log.head() == 3
+
+
+class Late(Raced):
+    """A log in which the very same command, sent once more, was carried out between two looks at it."""
+
+    def __init__(self, spine: Spine, command: Command) -> None:
+        super().__init__(spine, 0, "")
+        self._command: Command | None = command
+
+    def about(self, subject: ResourceId, **how: int) -> object:
+        """Let the other one in first."""
+        command, self._command = self._command, None
+        if command is not None:
+            self._spine.execute(command, command_id="k")
+        return self._spine.log.about(subject, **how)
+
+
+@pytest.mark.parametrize("what", ["create", "tag"])
+def test_a_command_that_was_carried_out_between_two_looks_is_answered_as_the_first(spine: Spine, what: str) -> None:
+    """Given a command sent twice, the second while the first is decided, then it is neither a conflict nor nothing."""
+    project = spine.execute(CreateProject(name="Tests")).resource_id
+    command = CreateProject(name="New") if what == "create" else TagResource(resource_id=project, add=("a",))
+    done = execute(Late(spine, command), SetClock(), command, actor="ada", command_id="k")  # type: ignore[arg-type]
+    assert done.token is not None
+    assert (done.token.position, done.written, spine.log.head()) == (2, 0, 2)
 
 
 def test_many_who_change_one_resource_at_once_all_come_through_or_hear_of_a_conflict(

@@ -1,0 +1,235 @@
+"""What fails is tried again, given up with its cause, retried by hand; what was cut short is done after a restart."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from domain.commands import RetryProcessing
+from domain.errors import Malformed, NotFound, Unavailable
+from domain.ports import Progress
+from events.analyses import AudioDescribed, SilenceFound
+from events.base import Event
+from events.imports import AudioAdded
+from processors.handler import Processor, processor
+from tests import payloads
+from tests.crash import cheap
+from tests.given import Given, sine
+
+Start = Callable[..., Given]
+
+
+@pytest.fixture
+def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
+    """Starts a service with these processors and no others; again over the same folder, if it is called again."""
+    monkeypatch.setattr("infra.runner.BACKOFF_S", (0.01, 0.02))
+    opened: list[Given] = []
+
+    def begin(*handlers: Processor) -> Given:
+        for running in opened:
+            running.service.close()
+        cheap.install(monkeypatch.setattr, handlers)
+        opened.append(Given(tmp_path / "home"))
+        return opened[-1]
+
+    yield begin
+    for running in opened:
+        running.service.close()
+
+
+class Trouble:
+    """Two processors of one event: one always answers, the other fails as told."""
+
+    def __init__(self) -> None:
+        self.error: Exception | None = None
+        self.times = 1 << 30
+        self.calls = 0
+
+        @processor("1")
+        def troubled(event: AudioAdded) -> SilenceFound:
+            self.calls += 1
+            if self.error is not None and self.calls <= self.times:
+                raise self.error
+            return payloads.findings(event.asset_id)["silence"]  # type: ignore[return-value]  # it is
+
+        @processor("1")
+        def steady(event: AudioAdded) -> AudioDescribed:
+            return payloads.findings(event.asset_id)["levels"]  # type: ignore[return-value]  # it is
+
+        # annotations are looked up in the module, where a function's own names are not
+        for made in (troubled, steady):
+            made.handle.__annotations__.update({"event": AudioAdded, "return": Event})  # type: ignore[attr-defined]
+        self.processors: tuple[Processor, ...] = (troubled, steady)
+
+
+def _kinds(disco: Given, asset: str) -> set[str]:
+    return set(disco.service.views.documents.get(asset)["analyses"])
+
+
+def _letters(disco: Given) -> list[dict]:  # type: ignore[type-arg]  # JSON
+    return [letter for _, letter in disco.service.views.dead_letters.page()[0]]
+
+
+def test_what_fails_for_a_while_comes_right_by_itself(start: Start) -> None:
+    """Given a processor that fails twice, then its third answer is recorded, and nobody is told of a failure."""
+    trouble = Trouble()
+    trouble.error, trouble.times = Unavailable("not now"), 2
+    disco = start(*trouble.processors)
+    asset = disco.given_audio(sine(seconds=0.02))
+    disco.settled()
+    assert _kinds(disco, asset) == {"silence", "levels"}
+    assert trouble.calls == 3
+    assert _letters(disco) == []
+
+
+def test_what_goes_on_failing_is_given_up_with_its_cause_and_harms_no_other(start: Start) -> None:
+    """Given a processor that always fails, then after bounded attempts a dead letter says what, where and why.
+
+    The answers of the other processor to the same event are there.
+    """
+    trouble = Trouble()
+    trouble.error = RuntimeError("broken pedal")
+    disco = start(*trouble.processors)
+    asset = disco.given_audio(sine(seconds=0.02))
+    disco.settled()
+    assert _kinds(disco, asset) == {"levels"}
+    (letter,) = _letters(disco)
+    assert (letter["processor"], letter["resource_id"]) == ("troubled", asset)
+    assert "broken pedal" in letter["message"]
+    assert letter["attempts"] == trouble.calls <= 5
+    assert letter["traceback_digest"]
+    (imported,) = [event for event in disco.events() if event.type == "disco.audio.imported"]
+    assert letter["cause_id"] == imported.id
+
+
+def test_malformed_input_is_not_tried_again(start: Start) -> None:
+    """Given a processor that says the input is malformed, then it is asked once."""
+    trouble = Trouble()
+    trouble.error = Malformed("this is a picture")
+    disco = start(*trouble.processors)
+    disco.given_audio(sine(seconds=0.02))
+    disco.settled()
+    assert trouble.calls == 1
+    (letter,) = _letters(disco)
+    assert (letter["code"], letter["attempts"]) == ("malformed", 1)
+
+
+def test_a_dead_letter_is_retried_by_hand_until_it_comes_right(start: Start) -> None:
+    """Given a dead letter, when retried while it fails, then another stands there; once mended, the answer does."""
+    trouble = Trouble()
+    trouble.error = Malformed("no")
+    disco = start(*trouble.processors)
+    asset = disco.given_audio(sine(seconds=0.02))
+    disco.settled()
+    (first,) = _letters(disco)
+    disco.when(RetryProcessing(resource_id=asset, failure_id=first["id"]))
+    disco.settled()
+    (second,) = _letters(disco)
+    assert second["id"] != first["id"]
+    trouble.error = None
+    disco.when(RetryProcessing(resource_id=asset, failure_id=second["id"]))
+    disco.settled()
+    assert _letters(disco) == []
+    assert _kinds(disco, asset) == {"silence", "levels"}
+    assert disco.types(asset).count("disco.audio.described") == 1, "what had answered is not asked again"
+    with pytest.raises(NotFound):
+        disco.when(RetryProcessing(resource_id=asset, failure_id=second["id"]))
+    digests = disco.service.views.digests()
+    assert disco.replayed().service.views.digests() == digests
+
+
+def test_retries_after_a_restart_find_what_they_are_about(start: Start) -> None:
+    """Given a dead letter and a restart, when retried, then it is done, and a further restart does it not again."""
+    trouble = Trouble()
+    trouble.error = Malformed("no")
+    disco = start(*trouble.processors)
+    asset = disco.given_audio(sine(seconds=0.02))
+    disco.settled()
+    (letter,) = _letters(disco)
+    trouble.error = None
+    disco = start(*trouble.processors)
+    disco.when(RetryProcessing(resource_id=asset, failure_id=letter["id"]))
+    disco.settled()
+    calls, head = trouble.calls, disco.service.log.head()
+    assert _letters(disco) == []
+    assert _kinds(disco, asset) == {"silence", "levels"}
+    disco = start(*trouble.processors).settled()
+    assert (trouble.calls, disco.service.log.head()) == (calls, head)
+
+
+def test_a_new_processor_comes_to_everything_there_is(start: Start) -> None:
+    """Given files imported by a release without it, when a processor is added, then it answers all of them, once."""
+    trouble = Trouble()
+    disco = start(trouble.processors[1])
+    assets = [disco.given_audio(sine(200.0 + n, seconds=0.02), name=f"{n}") for n in range(5)]
+    disco.settled()
+    disco = start(*trouble.processors).settled()
+    assert all(_kinds(disco, asset) == {"silence", "levels"} for asset in assets)
+    assert trouble.calls == 5
+    assert all(disco.types(asset).count("disco.audio.described") == 1 for asset in assets)
+
+
+def test_work_that_was_cut_short_is_done_after_a_restart_and_once(start: Start) -> None:
+    """Given a service closed in the middle of its work, when opened again, then the rest is done, and nothing twice."""
+    first = Trouble()
+    disco = start(*first.processors)
+    assets = [disco.given_audio(sine(200.0 + n, seconds=0.02), name=f"{n}") for n in range(20)]
+    disco = start(*first.processors)
+    disco = start(*first.processors).settled()
+    for asset in assets:
+        assert sorted(disco.types(asset)) == sorted(
+            ["disco.audio.imported", "disco.audio.described", "disco.silence.found"]
+        )
+    assert len({event.id for event in disco.events()}) == len(disco.events())
+
+
+def test_progress_is_heard_by_who_listens_and_is_no_event(start: Start) -> None:
+    """Given a listener, then it hears of each asset's work from its beginning to its end, and no event of it."""
+    trouble = Trouble()
+    disco = start(*trouble.processors)
+    heard: list[Progress] = []
+    lock = threading.Lock()
+
+    def listener(progress: Progress) -> None:
+        with lock:
+            heard.append(progress)
+
+    stop = disco.service.on_progress(listener)
+    asset = disco.given_audio(sine(seconds=0.02))
+    disco.settled()
+    stop()
+    mine = [progress for progress in heard if progress.resource_id == asset]
+    assert [progress.done for progress in mine] == sorted(progress.done for progress in mine)
+    assert mine[-1].done == mine[-1].total
+    assert len({progress.job for progress in mine}) == 1
+    assert not [event for event in disco.events() if "progress" in event.type]
+    before = len(heard)
+    disco.given_audio(sine(300, seconds=0.02), name="unheard")
+    disco.settled()
+    assert len(heard) == before
+
+
+def test_pending_counts_down_to_nothing(start: Start) -> None:
+    """Given work under way, then some is pending, of its job and of all; once settled, none is."""
+    trouble = Trouble()
+    gate = threading.Event()
+    handle = trouble.processors[0].handle
+
+    @processor("1")
+    def gated(event: AudioAdded) -> Event:
+        gate.wait(20)
+        return handle(event)  # type: ignore[return-value]  # one event
+
+    disco = start(gated, trouble.processors[1])
+    disco.given_audio(sine(seconds=0.02))
+    (job,) = {event.correlation for event in disco.events() if event.type == "disco.audio.imported"}
+    disco.service.views.wait(disco.service.log.head(), 10)
+    assert disco.service.pending(job) > 0
+    assert disco.service.pending() > 0
+    assert not disco.service.settle(0.05)
+    gate.set()
+    disco.settled()
+    assert (disco.service.pending(job), disco.service.pending()) == (0, 0)
