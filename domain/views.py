@@ -303,7 +303,7 @@ class ViewStatus:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A row in which a view and a fresh fold of the log differ: missing, changed or ghost."""
+    """A row in which a view and a fresh fold of the log differ: missing, changed or ghost; or damage to the log."""
 
     view: str
     kind: str

@@ -186,8 +186,10 @@ class Disco:
         self.views.rebuild(names, on_progress=on_progress)
 
     def differences(self) -> Iterator[Difference]:
-        """See `Service.differences`."""
-        return self.views.differences()
+        """See `Service.differences`. Damage to the log itself comes first."""
+        for message in self.log.damage():
+            yield Difference("events", "damaged", str(self.settings.database), message)
+        yield from self.views.differences()
 
     def consumers(self, event_type: str) -> tuple[str, ...]:
         """See `Service.consumers`."""

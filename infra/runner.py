@@ -138,6 +138,7 @@ class Runner:
     def _project(self) -> None:
         position = self._views.catch_up(stop=self._stop)
         while not self._stop.is_set():
+            self._views.sweep()
             head = self._log.wait(position, WAIT_S)
             if head > position or self._views.building():
                 position = self._views.catch_up(stop=self._stop)

@@ -13,7 +13,10 @@ from domain.errors import NotFound
 from domain.ids import ResourceId
 from domain.views import Document, Filter, Hit
 from infra.embedded.generation import Snapshot
-from infra.embedded.rows import fetch, id_of, key_of
+from infra.embedded.rows import fetch, fetch_one, id_of, key_of
+
+Words = tuple[str, str, str, str]
+"""What a resource is searched by: name, tags, other words, and its project."""
 
 RECORDS = """
 CREATE TABLE {t}_rows (key INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, project TEXT NOT NULL, document TEXT NOT NULL);
@@ -27,7 +30,7 @@ CREATE TABLE {t}_rows (
 CREATE INDEX {t}_by_kind ON {t}_rows (kind, archived);
 CREATE INDEX {t}_by_project ON {t}_rows (project, kind, archived);
 CREATE VIRTUAL TABLE {t}_words USING fts5(
-    name, tags, words, tokenize="unicode61 remove_diacritics 2", prefix='2 3');
+    name, tags, words, project, tokenize="unicode61 remove_diacritics 2", prefix='2 3');
 """
 RESOURCE_TABLES = ("words", "rows")
 
@@ -45,13 +48,14 @@ class SqliteDocumentRows:
         *,
         key: Callable[[str], str | bytes],
         columns: Callable[[Document], tuple[object, ...]],
-        words: Callable[[Document], tuple[str, str, str]] | None = None,
+        words: Callable[[Document], Words | None] | None = None,
     ) -> None:
         self._connection = connection
         self._table = table
         self._key = key
         self._columns = columns
         self._words = words
+        self._find = f"SELECT key FROM {table}_rows WHERE id = ?"
         self._held: dict[str, Document | None] = {}
         self._rows: dict[str, tuple[int, Document]] = {}
         self._changed: set[str] = set()
@@ -123,18 +127,22 @@ class SqliteDocumentRows:
 
     def _index(self) -> None:
         assert self._words is not None  # noqa: S101  # asked by flush
-        rows: list[tuple[int, str, str, str]] = []
+        rows: list[tuple[Any, ...]] = []
+        gone: list[tuple[int]] = []
         for id in self._changed:
             document, row = self._held[id], self._rows.get(id)
-            if document is None:
+            words = self._words(document) if document is not None else None
+            before = self._words(row[1]) if row is not None else None
+            if words == before:
                 continue
-            words = self._words(document)
-            if row is None or self._words(row[1]) != words:
-                query = f"SELECT key FROM {self._table}_rows WHERE id = ?"
-                key = row[0] if row else self._connection.execute(query, (self._key(id),)).get
+            key = row[0] if row else fetch_one(self._connection, self._find, (self._key(id),))
+            if words is None:
+                gone.append((key,))
+            else:
                 rows.append((key, *words))
+        self._connection.executemany(f"DELETE FROM {self._table}_words WHERE rowid = ?", gone)
         self._connection.executemany(
-            f"INSERT OR REPLACE INTO {self._table}_words (rowid, name, tags, words) VALUES (?, ?, ?, ?)",
+            f"INSERT OR REPLACE INTO {self._table}_words (rowid, name, tags, words, project) VALUES (?, ?, ?, ?, ?)",
             sorted(rows),
         )
 
@@ -153,15 +161,18 @@ def _resource_columns(document: Document) -> tuple[object, ...]:
     return key_of(document["project"]), str(document["kind"]), int(document["archived"])
 
 
-def words_of(document: Document) -> tuple[str, str, str]:
-    """The full text of a resource: its name, its tags, and every word of its metadata and findings."""
+def words_of(document: Document) -> Words | None:
+    """The full text of a resource: its name, its tags, every word of its metadata and findings; none once archived."""
+    if document["archived"]:
+        return None
     words = [str(document["variant"]), str(document.get("file_name") or "")]
     for key, value in document["metadata"].items():
         words += [key.removeprefix("tag:"), str(value)]
     key = document["analyses"].get("key")
     if key and key["tonic"]:
         words.append(f"{key['tonic']} {key['mode']}")
-    return document["name"], " ".join(document["tags"]), " ".join(words)
+    project = key_of(document["project"]).hex()
+    return document["name"], " ".join(document["tags"]), " ".join(words), project
 
 
 def content(connection: apsw.Connection, table: str) -> Iterator[tuple[str, str]]:
@@ -173,7 +184,8 @@ def content(connection: apsw.Connection, table: str) -> Iterator[tuple[str, str]
 
 def resource_content(connection: apsw.Connection, table: str) -> Iterator[tuple[str, str]]:
     """Every document and what can be searched of it, as (key, content), in order of id."""
-    query = f"""SELECT r.id, r.document, w.name, w.tags, w.words FROM {table}_rows r
+    query = f"""SELECT r.id, r.document, w.name, w.tags, w.words, w.project
+                FROM {table}_rows r
                 LEFT JOIN {table}_words w ON w.rowid = r.key ORDER BY r.id"""
     for id, document, *words in connection.execute(query):
         content = orjson.dumps(orjson.loads(document), option=orjson.OPT_SORT_KEYS).decode()
@@ -226,17 +238,19 @@ class SqliteDocuments:
             return int(connection.execute(query, values).get)
 
     def search(self, text: str, *, first: int = 20, project: str | None = None) -> list[Hit]:
-        """See `Documents.search`."""
+        """See `Documents.search`. The index ranks, and knows the project: rows are looked up for the best hits only."""
         wanted = _match(text)
         if not wanted:
             return []
-        within = " AND r.project = ?" if project else ""
+        wanted = f"{{name tags words}} : ({wanted})"
+        if project:
+            wanted += f' AND project : "{key_of(project).hex()}"'
         with self._snapshot() as (connection, table):
-            query = f"""SELECT r.id, bm25({table}_words, 10.0, 5.0, 1.0) FROM {table}_words w
-                        JOIN {table}_rows r ON r.key = w.rowid
-                        WHERE {table}_words MATCH ? AND r.archived = 0{within} ORDER BY 2, r.key LIMIT ?"""
-            values = (wanted, *([key_of(project)] if project else []), first)
-            return [Hit(ResourceId(id_of(id)), -score) for id, score in connection.execute(query, values)]
+            query = f"""SELECT r.id, best.rank FROM
+                            (SELECT rowid, rank FROM {table}_words WHERE {table}_words MATCH ?
+                             AND rank MATCH 'bm25(10.0, 5.0, 1.0, 0.0)' ORDER BY rank LIMIT ?) best
+                        JOIN {table}_rows r ON r.key = best.rowid ORDER BY best.rank, r.key"""
+            return [Hit(ResourceId(id_of(id)), -score) for id, score in connection.execute(query, (wanted, first))]
 
 
 def _match(text: str) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 import apsw
 import structlog
 
-from domain.errors import Malformed
+from domain.errors import Corrupted, Malformed, NewerVersion, Unavailable
 from domain.ports import EventLog
 from events.envelope import Recorded
 from infra.embedded.database import Database
@@ -25,7 +25,6 @@ PAGE = 2_000
 TRANSACTION_PAGES = 5
 RETRY_S = 10.0
 COLLECT_AFTER = 200_000
-STORE_ERRORS = (apsw.FullError, apsw.IOError, apsw.BusyError, apsw.LockedError, apsw.CorruptError, apsw.NotADBError)
 
 log_ = structlog.get_logger("views")
 
@@ -134,23 +133,42 @@ class Folding:
         start = (lagging or generations)[0].position
         behind = [item for item in generations if item.position == start]
         ahead = next((item.position for item in generations if item.position > start), head)
-        pages = self._read(start, min(ahead, head))
-        position = pages[-1][-1].position if pages else start
-        self._fold(behind, pages, start, position, head)
+        position = start
+        try:
+            pages = self._read(start, min(ahead, head))
+            position = pages[-1][-1].position if pages else start
+            self._fold(behind, pages, start, position, head)
+        except (Corrupted, NewerVersion, Malformed) as error:
+            self._stand_still(behind, error.message)
         return min([position, *(item.position for item in generations if item not in behind)])
 
     def _due(self, generation: Generation) -> bool:
         failed = self._failed.get(generation.table)
         return failed is None or time.monotonic() > failed[1]
 
+    def _stand_still(self, generations: Sequence[Generation], why: str) -> None:
+        for generation in generations:
+            self._failed[generation.table] = (why, time.monotonic() + RETRY_S)
+            log_.error("view_stands_still", view=generation.view.name, position=generation.position, why=why)
+
     def _read(self, start: int, upto: int) -> list[list[Recorded]]:
+        """The next pages, up to the first event that cannot be read; what that one raises, if it is the next."""
         pages: list[list[Recorded]] = []
+        size = PAGE
         while start < upto and len(pages) < TRANSACTION_PAGES:
-            page = self._log.read(start, limit=PAGE, upto=upto)
+            try:
+                page = self._log.read(start, limit=size, upto=upto)
+                for event in page:
+                    event.json  # noqa: B018  # decoded before the write lock is taken
+            except (Corrupted, NewerVersion, Malformed):
+                if pages:
+                    return pages
+                if size == 1:
+                    raise
+                size = max(1, size // 8)
+                continue
             if not page:
                 break
-            for event in page:
-                event.json  # noqa: B018  # decoded before the write lock is taken
             pages.append(page)
             start = page[-1].position
         return pages
@@ -158,61 +176,61 @@ class Folding:
     def _fold(
         self, behind: list[Generation], pages: list[list[Recorded]], start: int, position: int, head: int
     ) -> None:
-        caches: dict[str, dict[str, Any]] = {}  # Any: each view's own
+        """Fold pages into generations together; if that fails, into each on its own, so that one holds up no other."""
+        try:
+            caches = self._folded(behind, pages, start, position, head)
+        except (Unavailable, Corrupted):
+            raise
+        except Exception as error:
+            if len(behind) > 1:
+                for generation in behind:
+                    self._fold([generation], pages, start, position, head)
+                return
+            why = f"cannot take the events {start + 1} to {position}: {type(error).__name__}: {error}"
+            self._stand_still(behind, why)
+            return
+        self._caches |= caches
+        for table in caches:
+            self._failed.pop(table, None)
+        with self.moved:
+            self.moved.notify_all()
+
+    def _folded(
+        self, behind: list[Generation], pages: list[list[Recorded]], start: int, position: int, head: int
+    ) -> dict[str, dict[str, Any]]:  # Any: each view's own
+        """Fold in one transaction; return the caches that hold now that it is committed."""
+        caches: dict[str, dict[str, Any]] = {}
         with self._database.write(durable=False) as connection:
             found = {item.table: item for item in self.generations(connection)}
             live = {item.view.name: item.position for item in found.values() if item.state == "live"}
             for generation in behind:
                 now = found.get(generation.table)
+                cache = self._caches.pop(generation.table, {})
                 if now is None or now.position != start:
                     continue  # another process was faster
-                cache = self._caches.pop(generation.table, {})
-                if self._applied(connection, generation, pages, cache, position):
-                    caches[generation.table] = cache
-                    if generation.state == "building" and position >= max(head, live.get(generation.view.name, 0)):
-                        _switch(connection, generation)
-        self._caches |= caches
-        self._drop_retired()
-        with self.moved:
-            self.moved.notify_all()
-
-    def _applied(
-        self,
-        connection: apsw.Connection,
-        generation: Generation,
-        pages: list[list[Recorded]],
-        cache: dict[str, Any],  # Any: the view's own
-        position: int,
-    ) -> bool:
-        try:
-            with connection:  # a savepoint: one view's trouble is undone alone
+                caches[generation.table] = cache
                 rows = generation.view.rows(connection, generation.table, cache)
                 for page in pages:
                     generation.view.apply(rows, page)
                     rows.flush()
                 query = "UPDATE views SET position = ? WHERE name = ? AND generation = ?"
                 connection.execute(query, (position, generation.view.name, generation.number))
-        except STORE_ERRORS:
-            raise
-        except Exception as error:
-            first, last = generation.position + 1, position
-            message = f"cannot take the events {first} to {last}: {type(error).__name__}: {error}"
-            self._failed[generation.table] = (message, time.monotonic() + RETRY_S)
-            log_.error("view_stands_still", view=generation.view.name, why=message)
-            return False
-        self._failed.pop(generation.table, None)
-        return True
+                if generation.state == "building" and position >= max(head, live.get(generation.view.name, 0)):
+                    _switch(connection, generation)
+        return caches
 
-    def _drop_retired(self) -> None:
+    def sweep(self) -> None:
+        """Drop the tables of generations that were replaced, each in a short transaction of its own."""
         with self._database.read() as connection:
             retired = fetch(connection, "SELECT name, generation FROM views WHERE state = 'retired'")
         for name, number in retired:
-            view = self._views.get(name)
+            table = table_of(name, number)
+            for suffix in self._views[name].tables if name in self._views else ():
+                with self._database.write(durable=False) as connection:
+                    connection.execute(f"DROP TABLE IF EXISTS {table}_{suffix}")
             with self._database.write(durable=False) as connection:
-                for suffix in view.tables if view else ():
-                    connection.execute(f"DROP TABLE IF EXISTS {table_of(name, number)}_{suffix}")
                 connection.execute("DELETE FROM views WHERE name = ? AND generation = ?", (name, number))
-            self._caches.pop(table_of(name, number), None)
+            self._caches.pop(table, None)
 
     def building(self) -> bool:
         """Whether some view is being built beside its live generation."""

@@ -68,6 +68,7 @@ class SqliteGraphRows:
         self._new = f"INSERT INTO {table}_ids (id) VALUES (?) ON CONFLICT DO NOTHING RETURNING key"
         self._fresh: set[int] = set()
         self._nodes: list[tuple[object, ...]] = []
+        self._gathered: set[int] = set()
         self._edges: list[tuple[int, int, int, int, int, int, int]] = []
 
     def _key(self, id: str) -> int:
@@ -93,7 +94,7 @@ class SqliteGraphRows:
 
     def finding(self, id: str, asset: str, *, variant: str, project: str, at: At, facts: Facts) -> None:
         """See `GraphRows.finding`. Its key follows from its position, so nothing has to be looked up."""
-        key = FINDINGS + at.position
+        key = self._keys[id] = FINDINGS + at.position
         self._add(key, Kind.ANALYSIS, id, variant, variant, project, at, facts)
         code = CODES[Relation.ANALYSED_AS]
         self._edges.append((key, self._key(asset), code, at.position, EVER, at.time_us, EVER))
@@ -101,10 +102,11 @@ class SqliteGraphRows:
     def _add(self, key: int, kind: Kind, id: str, variant: str, label: str, project: str, at: At, facts: Facts) -> None:
         position, time_us = at.position, at.time_us
         place = (key, position, EVER, time_us, EVER, key_of(id), position, time_us)
+        self._gathered.add(key)
         self._nodes.append((*place, kind.value, variant, label, key_of(project), 0, orjson.dumps(facts)))
 
     def _has_node(self, key: int) -> bool:
-        if any(row[0] == key for row in reversed(self._nodes)):
+        if key in self._gathered:
             return True
         query = f"SELECT 1 FROM {self._table}_nodes WHERE key = ? LIMIT 1"
         return self._connection.execute(query, (key,)).get is not None
@@ -118,8 +120,9 @@ class SqliteGraphRows:
         self._amend(id, "archived", int(archived), at)
 
     def _amend(self, id: str, column: str, value: object, at: At) -> None:
-        self.flush()
         key, nodes = self._key(id), f"{self._table}_nodes"
+        if key in self._gathered:
+            self.flush()
         newest = f"SELECT max(since) FROM {nodes} WHERE key = ?"
         since = self._connection.execute(newest, (key,)).get
         if since is None or since >= at.position:
@@ -141,12 +144,16 @@ class SqliteGraphRows:
         self._edges.append((self._key(downstream), up, CODES[relation], at.position, EVER, at.time_us, EVER))
 
     def _finding_key(self, asset: str, finding: str) -> int:
-        self.flush()
+        if finding in self._keys:
+            return self._keys[finding]
         query = f"""SELECT n.key FROM {self._table}_edges e JOIN {self._table}_nodes n ON n.key = e.down
                     WHERE e.up = ? AND e.relation = ? AND n.id = ?"""
         values = (self._key(asset), CODES[Relation.ANALYSED_AS], key_of(finding))
         key: int | None = fetch_one(self._connection, query, values)
-        return self._key(finding) if key is None else key
+        if key is None:
+            return self._key(finding)
+        self._keys[finding] = key
+        return key
 
     def end_edge(self, relation: Relation, upstream: str, downstream: str, at: At) -> None:
         """See `GraphRows.end_edge`."""
@@ -167,6 +174,7 @@ class SqliteGraphRows:
                     rows,
                 )
                 rows.clear()
+        self._gathered.clear()
         if len(self._keys) > CACHED_KEYS:
             self._keys.clear()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import apsw
@@ -189,6 +189,13 @@ class SqliteLog:
             reader = self._database.reader()
             found = ((id, fetch_one(reader, query, (*about, key_of(id)))) for id in ids)
             return {id: position for id, position in found if position is not None}
+
+    def damage(self) -> Iterator[str]:
+        """What is wrong with the table and its indexes, by SQLite's own check: reads by subject or id rely on those."""
+        with translated(self._database.path):
+            for (message,) in fetch(self._database.reader(), "PRAGMA integrity_check(events)"):
+                if message != "ok":
+                    yield str(message)
 
     def head(self) -> int:
         """See `EventLog.head`."""

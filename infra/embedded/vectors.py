@@ -11,22 +11,24 @@ from domain.ids import ResourceId
 from domain.values import unpack_bytes
 from domain.views import At, Hit
 from infra.embedded.generation import Snapshot
-from infra.embedded.rows import fetch, id_of, key_of
+from infra.embedded.rows import fetch, fetch_one, id_of, key_of
 
 DIMENSIONS = 128
 MOST = 4096
 CHUNK = 128  # every project takes whole chunks: small ones for many small projects
 
-# vec0 finds the rows of a partition (a project in one space) without looking at the others.
+# vec0 finds the rows of a partition (a project) without looking at the others. A space is told by a number there: vec0
+# looks longer texts up one by one, which would take twice as long as the search.
 SCHEMA = f"""
+CREATE TABLE {{t}}_spaces (space INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
 CREATE TABLE {{t}}_of (
-    key INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, project BLOB NOT NULL, space TEXT NOT NULL,
+    key INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, project BLOB NOT NULL, space INTEGER NOT NULL,
     position INTEGER NOT NULL);
 CREATE VIRTUAL TABLE {{t}}_index USING vec0(
-    key INTEGER PRIMARY KEY, project TEXT PARTITION KEY, space TEXT,
+    key INTEGER PRIMARY KEY, project TEXT PARTITION KEY, space INTEGER,
     embedding FLOAT[{DIMENSIONS}] DISTANCE_METRIC=cosine, chunk_size={CHUNK});
 """
-TABLES = ("index", "of")
+TABLES = ("index", "of", "spaces")
 
 
 class SqliteVectorRows:
@@ -36,6 +38,7 @@ class SqliteVectorRows:
         self._connection = connection
         self._table = table
         self._rows: dict[str, tuple[str, str, bytes, int]] = {}
+        self._spaces: dict[str, int] = {}
 
     def vector(self, id: str, *, project: str, space: str, packed: str, at: At) -> None:
         """See `VectorRows.vector`. A vector of another length is of a space that this index does not hold."""
@@ -43,10 +46,18 @@ class SqliteVectorRows:
         if len(raw) == 4 * DIMENSIONS:
             self._rows[id] = (project, space, raw, at.position)
 
+    def _space(self, name: str) -> int:
+        if name not in self._spaces:
+            table = f"{self._table}_spaces"
+            self._connection.execute(f"INSERT OR IGNORE INTO {table} (name) VALUES (?)", (name,))
+            self._spaces[name] = fetch_one(self._connection, f"SELECT space FROM {table} WHERE name = ?", (name,))
+        return self._spaces[name]
+
     def flush(self) -> None:
         """Write what was gathered, the newest of each resource."""
         table, connection = self._table, self._connection
-        for id, (project, space, raw, position) in self._rows.items():
+        for id, (project, space_name, raw, position) in self._rows.items():
+            space = self._space(space_name)
             blob = key_of(id)
             found = fetch(connection, f"SELECT key, position FROM {table}_of WHERE id = ?", (blob,))
             if found and found[0][1] >= position:
@@ -68,8 +79,8 @@ class SqliteVectorRows:
 
 def content(connection: apsw.Connection, table: str) -> Iterator[tuple[str, str]]:
     """Every row as (key, content), in order of key."""
-    query = f"""SELECT hex(o.id), hex(o.project), o.space, o.position, hex(i.embedding)
-                FROM {table}_of o JOIN {table}_index i ON i.key = o.key ORDER BY o.id"""
+    query = f"""SELECT hex(o.id), hex(o.project), s.name, o.position, hex(i.embedding) FROM {table}_of o
+                JOIN {table}_index i ON i.key = o.key JOIN {table}_spaces s ON s.space = o.space ORDER BY o.id"""
     for key, *rest in connection.execute(query):
         yield f"vector {key}", repr(rest)
 
@@ -94,10 +105,11 @@ class SqliteVectors:
     def nearest(self, vector: bytes, *, space: str, first: int = 10, project: str | None = None) -> list[Hit]:
         """See `Vectors.nearest`."""
         with self._snapshot() as (connection, table):
-            return self._nearest(connection, table, vector, space, first, project)
+            number = fetch_one(connection, f"SELECT space FROM {table}_spaces WHERE name = ?", (space,))
+            return [] if number is None else self._nearest(connection, table, vector, number, first, project)
 
     def _nearest(
-        self, connection: apsw.Connection, table: str, vector: bytes, space: str, first: int, project: str | None
+        self, connection: apsw.Connection, table: str, vector: bytes, space: int, first: int, project: str | None
     ) -> list[Hit]:
         if first > MOST:
             raise LimitExceeded(f"at most {MOST} neighbours can be asked for, not {first}", limit=MOST)

@@ -47,6 +47,10 @@ class SqliteViews:
         """See `Folding.building`."""
         return self._folding.building()
 
+    def sweep(self) -> None:
+        """See `Folding.sweep`."""
+        self._folding.sweep()
+
     def rebuild(self, names: Sequence[str] = (), *, on_progress: Callable[[int, int], None] | None = None) -> None:
         """Build views anew beside the live ones and switch. Raises: Malformed, for an unknown name."""
         self._folding.begin(names)

@@ -7,10 +7,15 @@ from collections import Counter
 from pathlib import Path
 from random import Random
 
+import apsw
 import pytest
 
+from domain.access import Actor
+from domain.commands import CreateProject
 from domain.errors import Corrupted, DiscoError, Unavailable
 from events.envelope import Recorded
+from infra.disco import Disco
+from infra.settings import Settings
 from tests.builders import History, interleaved, library
 from tests.spine import Spine
 
@@ -71,3 +76,22 @@ def _read(path: Path, true: dict[int, tuple[object, ...]], place: int) -> str:
             return outcome
     except DiscoError:
         return "not opened"
+
+
+def test_damage_to_an_index_of_the_log_is_named(tmp_path: Path) -> None:
+    """Given a flipped bit in an index of the log, which reads by subject rely on, then verifying names it."""
+    settings = Settings(home=tmp_path)
+    with Disco(settings, run=False) as disco:
+        for number in range(50):
+            disco.execute(CreateProject(name=f"p{number}"), actor=Actor("me"))
+    connection = apsw.Connection(str(settings.database))
+    connection.pragma("wal_checkpoint(truncate)")
+    query = "SELECT pageno, pgsize FROM dbstat WHERE name = 'events_by_subject' AND pagetype = 'leaf' LIMIT 1"
+    page, size = connection.execute(query).get
+    connection.close()
+    data = bytearray(settings.database.read_bytes())
+    data[page * size - 8] ^= 1
+    settings.database.write_bytes(data)
+    with Disco(settings, run=False) as disco:
+        disco.views.catch_up()
+        assert [difference.view for difference in disco.differences()][:1] == ["events"]

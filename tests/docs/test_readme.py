@@ -37,15 +37,18 @@ def walk(tmp_path: Path) -> Iterator[Walk]:
         yield reader
 
 
-def test_the_tutorial_is_so(walk: Walk) -> None:
-    """Given an empty folder, when the tutorial's commands and queries are typed, then each answers as it says."""
+def test_the_tutorial_and_the_reference_are_so(walk: Walk) -> None:
+    """Given an empty folder, when the tutorial and then the reference are typed, then each answers as it says."""
     walk.document(ROOT / "docs/tutorial.md")
-    home = walk.source / "build/tutorial/data"
-    with open_disco(Settings(home=home), run=False) as service:
+    with open_disco(Settings(home=walk.source / "build/tutorial/data", workers=2)) as service:
+        assert service.settle(60)
         found = service.views.documents.search("accompaniment rendered", first=1)[0].id
         picture = ElementTree.fromstring(draw(service, found))  # noqa: S314  # our own
     texts = {text.text for text in picture.iter("{http://www.w3.org/2000/svg}text")}
     assert {"generation · accompaniment", "analysis · key", "seed 7, style swing"} <= texts
+    walk.type("disco serve > serve.log &")
+    walk.type(f"curl -s --retry 30 --retry-connrefused --retry-delay 1 http://127.0.0.1:{walk.port}/healthz")
+    walk.document(ROOT / "docs/graphql.md")
 
 
 def test_the_readme_is_so(walk: Walk) -> None:
