@@ -44,7 +44,8 @@ def create_app(
 ) -> FastAPI:
     """The ASGI application over an open service, which stays its opener's to close.
 
-    development: GraphiQL, introspection and suggestions. allowed_hosts: the names it answers as, "*" for all.
+    development: GraphiQL, introspection and suggestions. allowed_hosts: the names it answers as, "*" for all; a name by
+    which others in the network reach it has to be among them, or they get 403.
     send_s: how long a subscriber may leave a message unread before it is let go.
     """
     shared = Shared(service, Feed(service.log), Threads())

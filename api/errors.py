@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import structlog
 from graphql import GraphQLError, GraphQLFormattedError
+from pydantic import ValidationError
 
 from domain.errors import DiscoError, LimitExceeded, Malformed
 
@@ -21,6 +23,17 @@ class Rejected(GraphQLError):
 
     def __init__(self, cause: DiscoError) -> None:
         super().__init__(cause.message, original_error=cause)
+
+
+@contextmanager
+def fitting() -> Iterator[None]:
+    """While a command is made of what people gave. Raises: Malformed, naming the first field that does not fit."""
+    try:
+        yield
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        field = ".".join(map(str, first["loc"]))
+        raise Malformed(f"{field}: {first['msg']}", field=field) from error
 
 
 def _told(error: DiscoError) -> Json:

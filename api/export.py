@@ -43,12 +43,22 @@ class Exported:
     position: int
 
 
+def _settled(service: Service, moment: AsOf) -> tuple[int, AsOf]:
+    """The position that a moment needs the views to have come to, and the moment, now pinned to its position."""
+    head = service.log.head()
+    if moment == NOW:
+        return head, AsOf(position=head)
+    return head if moment.position is None else min(moment.position, head), moment
+
+
 def gather(service: Service, id: ResourceId, *, direction: Direction = Direction.UP, moment: AsOf = NOW) -> Material:
     """All of a lineage, with the documents of its nodes and the events behind its nodes and edges.
 
-    Raises: NotFound; LimitExceeded, for one too large to be written in one piece.
+    Waits until the views have come to the moment. Raises: NotFound; LimitExceeded, for one too large to be written in
+    one piece: a document never leaves something out silently; Unavailable, where the views do not come.
     """
-    moment = AsOf(position=service.log.head()) if moment == NOW else moment
+    position, moment = _settled(service, moment)
+    service.views.wait(position)
     nodes: dict[str, Node] = {}
     edges: dict[Edge, None] = {}
     after: int | None = 0
@@ -59,6 +69,11 @@ def gather(service: Service, id: ResourceId, *, direction: Direction = Direction
         if len(nodes) > MOST_NODES:
             raise LimitExceeded(f"the lineage has more than {MOST_NODES:,} nodes", limit=MOST_NODES)
         after = page.next_after
+        if after is None and page.partial:
+            raise LimitExceeded(
+                f"the lineage goes on behind a limit ({page.reason}): {MOST_STEPS:,} steps are written in one piece",
+                limit=MOST_STEPS, reason=page.reason,
+            )  # fmt: skip
     positions = {node.position for node in nodes.values()} | {edge.position for edge in edges}
     return Material(
         root=id,
@@ -71,7 +86,7 @@ def gather(service: Service, id: ResourceId, *, direction: Direction = Direction
 
 def exported(service: Service, id: ResourceId, format: str, *, moment: AsOf = NOW) -> Exported:
     """The lineage of a resource, upwards, in one of `FORMATS`. Raises: see `gather`."""
-    position = service.log.head()
-    material = gather(service, id, moment=AsOf(position=position) if moment == NOW else moment)
+    position, moment = _settled(service, moment)
+    material = gather(service, id, moment=moment)
     document = FORMATS[format].write(material)
     return Exported(orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS), position)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from api.threads import call_in
 from domain.errors import Malformed, Unavailable
 from domain.ports import ALL, EventLog, Selection
 from events.envelope import Recorded
@@ -109,12 +110,16 @@ class Feed:
     async def _begin(self) -> None:
         loop = asyncio.get_running_loop()
 
-        def heard(_head: int) -> None:
-            if not loop.is_closed():
-                loop.call_soon_threadsafe(self._heard.set)
-
-        self._stop_listening = self._log.on_append(heard)
-        self._floor = self._last = await self._call(self._log.head)
+        stop: Callable[[], None] | None = None
+        try:
+            stop = self._log.on_append(lambda _head: call_in(loop, self._heard.set))
+            self._floor = self._last = await self._call(self._log.head)
+        except BaseException:
+            if stop is not None:
+                stop()
+            self._starting = None  # the next reader tries again
+            raise
+        self._stop_listening = stop
         self._pump = asyncio.create_task(self._run())
 
     async def _run(self) -> None:

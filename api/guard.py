@@ -1,12 +1,15 @@
 """What stands before every route of a local service: who it believes to be called as, and from which pages.
 
 A page on any site can make a browser send requests to 127.0.0.1, under a name of its own choosing (DNS rebinding) or
-with an Origin of its own (request forgery); a local service answers neither.
+with an Origin of its own (request forgery); a local service answers neither. It answers as localhost and as the names
+it is told besides (`allowed_hosts`, `disco serve --allow-host NAME`): listening on 0.0.0.0 lets others reach it, and a
+name that they reach it by has to be said.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from ipaddress import AddressValueError, IPv6Address
 from urllib.parse import urlsplit
 
 import orjson
@@ -27,8 +30,21 @@ def host_name(host: str) -> str:
     """The name in a Host header, its port cut off; an IPv6 address keeps its brackets."""
     host = host.strip().lower()
     if host.startswith("["):
-        return host.partition("]")[0] + "]"
+        return _bracketed(host[1:].partition("]")[0])
     return host.partition(":")[0].rstrip(".")
+
+
+def allowed_name(host: str) -> str:
+    """A name to be answered as, in the form of `host_name`: an IPv6 address may come without its brackets."""
+    host = host.strip()
+    return _bracketed(host) if host.count(":") > 1 and not host.startswith("[") else host_name(host)
+
+
+def _bracketed(address: str) -> str:
+    try:
+        return f"[{IPv6Address(address).compressed}]"
+    except AddressValueError:
+        return f"[{address}]"
 
 
 class Guard:
@@ -36,7 +52,7 @@ class Guard:
 
     def __init__(self, app: ASGIApp, allowed_hosts: Sequence[str] = LOOPBACK) -> None:
         self.app = app
-        self.allowed = frozenset(host.lower() for host in allowed_hosts)
+        self.allowed = frozenset(map(allowed_name, allowed_hosts))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer 403 or go on."""
@@ -57,7 +73,10 @@ class Guard:
         found = {name: value.decode("latin-1") for name, value in headers if name in (b"host", b"origin", _FETCH_SITE)}
         host = found.get(b"host", "")
         if "*" not in self.allowed and host_name(host) not in self.allowed:
-            return Forbidden(f"this service does not answer as {host[:100]!r}; use localhost", host=host[:100])
+            return Forbidden(
+                f"this service does not answer as {host[:100]!r}; use localhost, or start it with --allow-host NAME",
+                host=host[:100],
+            )
         origin = found.get(b"origin")
         if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
             return Forbidden(f"pages of {origin[:100]!r} may not use this service", origin=origin[:100])

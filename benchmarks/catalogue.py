@@ -22,7 +22,7 @@ from events.base import Event
 from events.envelope import Proposed, processor_source
 from processors.synthesis.render import INSTRUMENT_MODEL
 
-VERSION = 1
+VERSION = 9
 """Changes whenever the generator's output does, so that stored catalogues are made anew."""
 START_US = 1_700_000_000_000_000
 DEEP_EVERY = 40

@@ -16,7 +16,7 @@ from benchmarks.scale import BIG_UNITS, SMALL_UNITS
 from benchmarks.stores import Store
 from benchmarks.timing import in_turn, percentile
 from domain.views import LINEAGE, Direction
-from infra.embedded.graph import CODES, EVER
+from infra.embedded.graph_rows import CODES, EVER
 from infra.embedded.rows import id_of, key_of
 
 DEPTH = 5

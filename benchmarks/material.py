@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from domain import ids
+from domain.parameters import ACCOMPANIMENT_MODEL
 from domain.values import Blob, ChordLine, pack_floats
 from events import analyses
 from events.generations import AccompanimentRequested
 from processors.audio.embedding import DIMENSIONS, SPACE
-from processors.generation.accompaniment import ACCOMPANIMENT_MODEL
 
 VARIANTS = 64
 WORDS = 4_000
@@ -171,11 +171,11 @@ def _words(chance: random.Random) -> list[str]:
 def _beats(chance: random.Random) -> tuple[float, tuple[float, ...]]:
     tempo = round(chance.uniform(70, 170), 2)
     beats = int(DURATION_S * tempo / 60)
-    return tempo, tuple(round(0.2 + beat * 60 / tempo + chance.gauss(0, 0.005), 6) for beat in range(1, beats))
+    return tempo, tuple(round(0.2 + beat * 60 / tempo + chance.gauss(0, 0.005), 3) for beat in range(1, beats))
 
 
 def _chords(chance: random.Random) -> ChordLine:
-    boundaries = tuple(round(at * 2.0 + chance.uniform(0, 0.5), 6) for at in range(101))
+    boundaries = tuple(round(at * 2.0 + chance.uniform(0, 0.5), 3) for at in range(101))
     labels = tuple(f"{chance.choice(TONICS)}:{chance.choice(QUALITIES)}" for _ in range(100))
     return ChordLine(boundaries_s=boundaries, labels=labels)
 

@@ -52,7 +52,7 @@ class DescribeResource(ChangeResource):
 
 
 class MoveResource(ChangeResource):
-    """Put a track or asset into another container of its project."""
+    """Put an asset into another container of its project."""
 
     to_id: Uuid
 

@@ -14,7 +14,7 @@ from domain import commands as c
 from domain import ids
 from domain.errors import Conflict, Malformed, NotFound
 from domain.ids import ProjectId, ResourceId
-from domain.parameters import ACCOMPANIMENT_PARAMETERS, validate
+from domain.parameters import ACCOMPANIMENT_MODEL, ACCOMPANIMENT_PARAMETERS, validate
 from domain.resource import Resource, merged
 from domain.views import Kind
 from events import analyses, exports, generations, imports, processing, resources
@@ -129,6 +129,8 @@ def _link_version(past: Past, command: c.LinkVersion) -> Decision:
         older = past[older.previous]
     if found.previous == previous.id:
         return Decision(found.id)
+    if found.previous is not None:
+        raise Conflict(f"{found.name!r} is already a newer version of {found.previous}", current=found.version)
     return Decision(found.id, (resources.VersionLinked(resource_id=found.id, previous_id=previous.id),))
 
 
@@ -181,7 +183,7 @@ def _generate_accompaniment(past: Past, command: c.GenerateAccompaniment) -> Dec
     (beats_id, beats), (key_id, key), (chords_id, chords) = (
         source.findings[kind] for kind in ("beats", "key", "chords")
     )
-    model = ids.model_version_id("accompaniment", "1")
+    model = ids.model_version_id(*ACCOMPANIMENT_MODEL)
     made_of = (source.id, model, command.seed, sorted(parameters.items()), beats_id, key_id, chords_id)
     id = ResourceId(ids.derived("generation", *made_of))
     if past[id] is not None:

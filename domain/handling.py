@@ -21,12 +21,16 @@ ATTEMPTS = 5
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What came of a command: the resource it was about, a token for later reads (None if nothing had to change)."""
+    """What came of a command: the resource it was about, a token for later reads (None if nothing had to change).
+
+    types: those of the events it came to, also where they were written by the same command before.
+    """
 
     resource_id: ResourceId
     job: str
     token: Token | None
     written: int
+    types: tuple[str, ...] = ()
 
 
 def past_of(log: EventLog, subject: ResourceId) -> Resource | None:
@@ -75,7 +79,8 @@ def execute(
             if attempt + 1 == ATTEMPTS:
                 raise
         else:
-            return Done(decision.about, job, appended.token, appended.written)
+            types = tuple(event.TYPE for event in decision.events)
+            return Done(decision.about, job, appended.token, appended.written, types)
     raise AssertionError("unreachable: the last attempt returns or raises")
 
 
@@ -100,7 +105,7 @@ def _repeated(log: EventLog, command_id: str) -> Done | None:
     if position is None:
         return None
     event = log.at([position])[position]
-    return Done(event.subject, event.correlation, Token(event.project, event.sequence, position), 0)
+    return Done(event.subject, event.correlation, Token(event.project, event.sequence, position), 0, (event.type,))
 
 
 def _project(past: _Past, event: Event) -> ProjectId:

@@ -86,6 +86,9 @@ def _share(name: str, default: float, help: str) -> Parameter:
     return Parameter(name=name, default=default, minimum=0.0, maximum=1.0, help=help)
 
 
+ACCOMPANIMENT_MODEL = ("accompaniment", "1")
+"""Name and version of the generator that these parameters are for."""
+
 ACCOMPANIMENT_PARAMETERS: tuple[Parameter, ...] = (
     Parameter(
         name="style",

@@ -19,8 +19,7 @@ class Resource:
 
     version: the sequence of the last event that changed it; head: of the last event about it.
     findings: analysis kind -> (event id, event), the newest of each; places: (container, file name) of every import;
-    failures: event id -> what processors gave up on
-    and nobody has asked to try again.
+    failures: event id -> what processors gave up on and nobody has asked to try again.
     """
 
     id: ResourceId

@@ -93,6 +93,11 @@ class Service(Protocol):
     ) -> tuple[Imported, Done]:
         """Make an asset of an uploaded blob. Raises: Malformed, Unsupported, NotFound."""
 
+    def import_upload(
+        self, path: Path, *, file_name: str, project_id: ProjectId, container_id: ResourceId | None, actor: Actor
+    ) -> tuple[Imported, Done]:
+        """Make an asset of a local file that came as an upload; a bad one leaves no blob. Raises: as `import_blob`."""
+
     def on_progress(self, listener: Callable[[Progress], None]) -> Callable[[], None]:
         """Hear of every step of processing in this process, from any thread; returns a function that stops it."""
 

@@ -9,7 +9,7 @@ from events.base import Event
 
 
 class ProcessingFailed(Event):
-    """A processor gave up on an event: a dead letter until it is retried with success."""
+    """A processor gave up on an event: a dead letter until somebody asks to try it again."""
 
     TYPE: ClassVar[str] = "disco.processing.failed"
     FINDING: ClassVar[bool] = True

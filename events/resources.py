@@ -53,7 +53,7 @@ class ResourceDescribed(Event):
 
 
 class ResourceMoved(Event):
-    """A track or asset lies in another container of the same project."""
+    """An asset lies in another container of the same project."""
 
     TYPE: ClassVar[str] = "disco.resource.moved"
     resource_id: Uuid

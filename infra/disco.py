@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -10,6 +9,8 @@ from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+
+import structlog
 
 from domain import ids
 from domain.access import Actor, LocalAccess
@@ -29,12 +30,15 @@ from infra.embedded.lease import Lease
 from infra.embedded.log import SqliteLog
 from infra.embedded.views import SqliteViews
 from infra.importing import Importer
+from infra.memory import calm_collector
 from infra.pool import WorkerPool
 from infra.runner import Runner
 from infra.settings import Settings
 from infra.wiring import CONSUMERS, MODELS, PROCESSORS
 
 POLL_S = 0.02
+
+log_ = structlog.get_logger("disco")
 
 
 class Disco:
@@ -78,7 +82,7 @@ class Disco:
             timeout_s=settings.task_timeout_s,
             report=self._report,
         )
-        gc.freeze()  # what was imported stays: the collector need not look through it again and again
+        calm_collector()
         if run:
             self._runner.start()
 
@@ -143,6 +147,14 @@ class Disco:
             sha256, file_name=file_name, project=project_id, container=container_id, actor=actor
         )
 
+    def import_upload(
+        self, path: Path, *, file_name: str, project_id: ProjectId, container_id: ResourceId | None, actor: Actor
+    ) -> tuple[Imported, Done]:
+        """See `Service.import_upload`."""
+        return self._importer.upload_file(
+            path, file_name=file_name, project=project_id, container=container_id, actor=actor
+        )
+
     def on_progress(self, listener: Callable[[Progress], None]) -> Callable[[], None]:
         """See `Service.on_progress`."""
         with self._listeners_lock:
@@ -156,7 +168,10 @@ class Disco:
 
     def _report(self, progress: Progress) -> None:
         for listener in self._listeners:
-            listener(progress)
+            try:
+                listener(progress)
+            except Exception as error:  # who listens must not stop the work that is told of
+                log_.error("progress_listener_failed", error=repr(error))
 
     def pending(self, job: str | None = None) -> int:
         """See `Service.pending`."""

@@ -9,20 +9,26 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 
+import structlog
+from pydantic import ValidationError
+
 from domain import ids
 from domain.access import Actor
 from domain.commands import Command, CreateProject, CreateTrack, ImportAudio, ImportNotes
-from domain.errors import Conflict, DiscoError, Forbidden, NotFound
+from domain.errors import Conflict, DiscoError, Forbidden, Malformed, NotFound
 from domain.handling import Done
 from domain.ids import ProjectId, ResourceId
 from domain.service import Failure, Imported, ImportReport
 from domain.values import AudioFacts
+from events.imports import AssetImportedAgain
 from infra.pool import WorkerPool
 from infra.tasks import OpenBlobs, Taken, look_at, take_in
 from processors.media.sniff import SUFFIXES
 
 INBOX = "Inbox"
 AHEAD = 8
+
+log_ = structlog.get_logger("import")
 
 Execute = Callable[[Command, Actor, str], Done]
 OnFile = Callable[[Imported | Failure, int, int], None]
@@ -79,6 +85,17 @@ class Importer:
         taken = self._pool.submit(look_at, self._open_blobs, sha256, name, timeout_s=self._timeout_s).result()
         return self._record(name, taken, project, container or ResourceId(project), actor, str(uuid.uuid4()))
 
+    def upload_file(
+        self, path: Path, *, file_name: str, project: ProjectId, container: ResourceId | None, actor: Actor
+    ) -> tuple[Imported, Done]:
+        """See `Service.import_upload`."""
+        name = Path(file_name).name
+        taken = self._taken(path, name).result()
+        return self._record(name, taken, project, container or ResourceId(project), actor, str(uuid.uuid4()))
+
+    def _taken(self, path: Path, name: str) -> Future[Taken]:
+        return self._pool.submit(take_in, self._open_blobs, path, name, timeout_s=self._timeout_s)
+
     def _results(self, files: Sequence[_File | Failure], actor: Actor, job: str) -> Iterator[Imported | Failure]:
         """Outcomes in the order of the files, with a few of them under way."""
         under_way: deque[tuple[_File, Future[Taken]] | Failure] = deque()
@@ -87,7 +104,12 @@ class Importer:
                 under_way.append(file)
             else:
                 under_way.append(
-                    (file, self._pool.submit(take_in, self._open_blobs, file.path, timeout_s=self._timeout_s))
+                    (
+                        file,
+                        self._pool.submit(
+                            take_in, self._open_blobs, file.path, file.path.name, timeout_s=self._timeout_s
+                        ),
+                    )
                 )
             if len(under_way) > AHEAD:
                 yield self._result(under_way.popleft(), actor, job)
@@ -104,7 +126,13 @@ class Importer:
             container = self._track(project, file, actor, job) if file.is_track else ResourceId(project)
             return self._record(file.inside, taken, project, container, actor, job, path=str(file.path))[0]
         except DiscoError as error:
-            return Failure(str(file.path), error.code, error.message)
+            return Failure(_shown(file.path), error.code, error.message)
+        except ValidationError as error:
+            why = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
+            return Failure(_shown(file.path), Malformed.code, f"{_shown(file.path)}: {why}; rename the file")
+        except Exception as error:  # one file's trouble, whatever it is, is not the others'
+            log_.error("import_failed", path=_shown(file.path), error=repr(error))
+            return Failure(_shown(file.path), DiscoError.code, f"{_shown(file.path)}: {type(error).__name__}: {error}")
 
     def _project(self, name: str, actor: Actor, job: str) -> ProjectId:
         known = self._resolve(name)
@@ -134,7 +162,8 @@ class Importer:
         path: str | None = None,
     ) -> tuple[Imported, Done]:
         done = self._execute(_command(file_name, taken, project, container), actor, job)
-        return Imported(path or file_name, done.resource_id, project, done.written > 0), done
+        new = done.written > 0 and AssetImportedAgain.TYPE not in done.types
+        return Imported(path or file_name, done.resource_id, project, new), done
 
 
 def _command(file_name: str, taken: Taken, project: ProjectId, container: ResourceId) -> ImportAudio | ImportNotes:
@@ -162,6 +191,11 @@ def _command(file_name: str, taken: Taken, project: ProjectId, container: Resour
     )
 
 
+def _shown(path: Path) -> str:
+    """A path as text that can be printed and stored: bytes that are no text are escaped."""
+    return str(path).encode("utf-8", "backslashreplace").decode()
+
+
 def _files(path: Path, project: str | None) -> Iterator[_File | Failure]:
     """The files that a path names: itself, or what lies in the folder under a suffix that can be imported."""
     if not path.exists():
@@ -169,6 +203,8 @@ def _files(path: Path, project: str | None) -> Iterator[_File | Failure]:
         yield Failure(str(path), error.code, error.message)
     elif path.is_dir():
         yield from _folder(path.resolve(), project)
+    elif not path.is_file():
+        yield Failure(str(path), Malformed.code, f"{path} is neither a file nor a folder")
     else:
         yield _File(path, path.name, project or INBOX, is_track=False)
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import structlog
 
 from domain import ids
-from domain.errors import DiscoError
+from domain.errors import DiscoError, NotFound
 from domain.ids import EventId
 from domain.ports import Clock, EventLog, Progress
 from events.base import Event
@@ -140,12 +140,13 @@ class Runner:
         while not self._stop.is_set():
             self._views.sweep()
             head = self._log.wait(position, WAIT_S)
-            if head > position or self._views.building():
+            if head > position or self._views.unfinished():
                 position = self._views.catch_up(stop=self._stop)
 
     # Processing
 
     def _process(self) -> None:
+        self._drain()
         with self._changed:
             self._open.clear()
             self._waiting.clear()
@@ -188,11 +189,28 @@ class Runner:
         assert isinstance(data, RetryRequested)  # noqa: S101  # its type says so
         cause = self._find(EventId(data.cause_id), event)
         if cause is None or data.processor not in PROCESSORS:
+            why = "the event it failed on is not in the log" if cause is None else "there is no such processor any more"
+            self._refuse_retry(event, data, why)
             return []
         answer, failure = _output_id(cause, data.processor, 0), _failure_id(event, data.processor)
         if self._log.places([answer]) or self._log.places([answer, failure], subject=event.subject):
             return []
         return [_Work(cause, event, (data.processor,))]
+
+    def _refuse_retry(self, event: Recorded, data: RetryRequested, why: str) -> None:
+        failed = ProcessingFailed(
+            cause_id=data.cause_id,
+            resource_id=data.resource_id,
+            processor=data.processor,
+            attempts=0,
+            code=NotFound.code,
+            message=f"{data.processor} cannot be tried again: {why}",
+            traceback_digest="",
+        )
+        work = _Work(event, event, (data.processor,))
+        self._log.append(
+            [self._proposal(work, failed, _failure_id(event, data.processor), data.processor, event.id, None)]
+        )
 
     def _find(self, id: EventId, near: Recorded) -> Recorded | None:
         places = self._log.places([id]) or self._log.places([id], subject=near.subject)
@@ -231,8 +249,6 @@ class Runner:
     def _submit(self, work: _Work) -> None:
         event = work.event
         cause = Cause(event.type, event.version, event.raw, f"position {event.position}")
-        self._running += 1
-        self._tell(work, 0, 0)
         future = self._pool.submit(
             answer,
             self._open_blobs,
@@ -241,6 +257,7 @@ class Runner:
             timeout_s=self._timeout_s,
             on_progress=lambda share: self._tell(work, share, 0),
         )
+        self._running += 1
         future.add_done_callback(lambda done: self._answered(work, done))
 
     def _tell(self, work: _Work, share: object, failed: int) -> None:
@@ -254,16 +271,16 @@ class Runner:
         try:
             answers, fault = _outcome(future)
             if fault is not None:
-                again = self._after_fault(work, work.processors, fault)
+                again = self._after_task_fault(work, fault)
             for item in answers:
                 if item.fault is not None:
                     again += self._after_fault(work, (item.processor,), item.fault)
             self._record(work, [item for item in answers if item.fault is None])
         except CancelledError:
             return
-        except Exception as error:  # the log cannot be written: the work is done again from the checkpoint
+        except Exception as error:  # the answer could not be written
             log_.error("answer_not_recorded", position=work.trigger.position, error=str(error))
-            again = [self._later(work, work.processors, work.attempt)]
+            again = self._after_refusal(work, error)
         finally:
             with self._changed:
                 self._running -= 1
@@ -279,6 +296,21 @@ class Runner:
         else:
             self._open.pop(position, None)
 
+    def _after_task_fault(self, work: _Work, fault: Fault) -> list[_Work]:
+        """A task that failed as a whole says nothing about which processor is to blame: let each try on its own."""
+        if len(work.processors) == 1:
+            return self._after_fault(work, work.processors, fault)
+        return [_Work(work.event, work.trigger, (name,), work.attempt) for name in work.processors]
+
+    def _after_refusal(self, work: _Work, error: Exception) -> list[_Work]:
+        """Do the work again until the log can be written; give up on an answer that the log will never take."""
+        if isinstance(error, DiscoError) and not error.retryable:
+            try:
+                return self._after_task_fault(work, fault_of(error))
+            except Exception as another:  # not even the failure can be written now
+                log_.error("failure_not_recorded", position=work.trigger.position, error=str(another))
+        return [self._later(work, (name,), work.attempt) for name in work.processors]
+
     def _after_fault(self, work: _Work, processors: tuple[str, ...], fault: Fault) -> list[_Work]:
         """Try again later, each processor on its own, or give up on what will not come right."""
         if not fault.final and work.attempt < ATTEMPTS:
@@ -292,6 +324,8 @@ class Runner:
         return _Work(work.event, work.trigger, processors, attempt, time.monotonic() + pause)
 
     def _give_up(self, work: _Work, name: str, fault: Fault) -> None:
+        place = work.trigger.position
+        log_.warning("gave_up", processor=name, position=place, code=fault.code, digest=fault.digest, trace=fault.trace)
         failed = ProcessingFailed(
             cause_id=work.event.id,
             resource_id=work.event.subject,
@@ -338,7 +372,7 @@ class Runner:
             project=work.event.project,
             data=event,
             time_us=self._clock.now_us(),
-            source=processor_source(name, PROCESSORS[name].version, index),
+            source=processor_source(name, _version(name), index),
             actor=ACTOR,
             correlation=work.trigger.correlation,
             causation=causation,
@@ -358,15 +392,19 @@ class Runner:
 
 
 def _output_id(event: Recorded, name: str, index: int) -> EventId:
-    return ids.output_id(event.id, name, PROCESSORS[name].version, index)
+    return ids.output_id(event.id, name, _version(name), index)
 
 
 def _failure_id(trigger: Recorded, name: str) -> EventId:
-    return EventId(ids.derived("failed", trigger.id, name, PROCESSORS[name].version))
+    return EventId(ids.derived("failed", trigger.id, name, _version(name)))
+
+
+def _version(name: str) -> str:
+    return PROCESSORS[name].version if name in PROCESSORS else "0"
 
 
 def _outcome(future: Future[list[Answer]]) -> tuple[list[Answer], Fault | None]:
-    """The answers, or the fault of the task as a whole; a worker that died may have been one processor's doing."""
+    """The answers, or the fault of the task as a whole."""
     try:
         return future.result(), None
     except CancelledError:

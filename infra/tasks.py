@@ -40,12 +40,13 @@ class Cause:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Why a processor has no answer; `final` where trying again cannot help."""
+    """Why a processor has no answer; `final` where trying again cannot help; `trace` is for the log, not the event."""
 
     code: str
     message: str
     digest: str
     final: bool
+    trace: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +86,10 @@ def fault_of(error: Exception) -> Fault:
     trace = "".join(traceback.format_exception(error))
     digest = hashlib.sha256(trace.encode()).hexdigest()[:16]
     if isinstance(error, DiscoError):
-        return Fault(error.code, error.message, digest, not error.retryable)
+        return Fault(error.code, error.message, digest, not error.retryable, trace)
     if isinstance(error, MemoryError):
-        return Fault(LimitExceeded.code, "the worker's memory limit was reached", digest, True)
-    return Fault("internal", f"{type(error).__name__}: {error}", digest, False)
+        return Fault(LimitExceeded.code, "the worker's memory limit was reached", digest, True, trace)
+    return Fault("internal", f"{type(error).__name__}: {error}", digest, False, trace)
 
 
 def _events(processor: Processor, event: Event, given: dict[type, Any], tell: Report) -> tuple[Event, ...]:
@@ -112,14 +113,14 @@ class Taken:
     probed: Probe
 
 
-def take_in(open_blobs: OpenBlobs, path: Path) -> Taken:
-    """Copy a file into the blob store and check all of it; a bad file leaves nothing behind.
+def take_in(open_blobs: OpenBlobs, path: Path, name: str) -> Taken:
+    """Copy a file, known as `name`, into the blob store and check all of it; a bad file leaves nothing behind.
 
     Raises: Malformed, Unsupported, LimitExceeded, NotFound.
     """
     blobs = open_blobs()
     with blobs.staged(path) as staged:
-        probed = probe(staged.path, name=path.name)
+        probed = probe(staged.path, name=name)
         return Taken(staged.keep(probed.media_type), probed)
 
 

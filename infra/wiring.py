@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from domain import ids
+from domain.parameters import ACCOMPANIMENT_MODEL
 from events.catalogue import EVENT_TYPES
 from events.models import ModelVersionRegistered
 from processors.audio.beats import track_beats
@@ -16,7 +17,7 @@ from processors.audio.key import estimate_key
 from processors.audio.loudness import measure_loudness
 from processors.audio.silence import find_silence
 from processors.audio.waveform import draw_waveform
-from processors.generation.accompaniment import ACCOMPANIMENT_CARD, ACCOMPANIMENT_MODEL, write_accompaniment
+from processors.generation.accompaniment import ACCOMPANIMENT_CARD, write_accompaniment
 from processors.handler import Processor, consumes
 from processors.midi.describe import describe_notes
 from processors.synthesis.render import INSTRUMENT_CARD, INSTRUMENT_MODEL, render_notes

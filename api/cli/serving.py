@@ -30,6 +30,10 @@ def serve(
     development: Annotated[
         bool | None, typer.Option("--development/--production", help="GraphiQL, introspection and suggestions.")
     ] = None,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="A further name to answer as, for others who reach it by; may be repeated."),
+    ] = None,
 ) -> None:
     """Serve the data folder until stopped: answers, subscriptions, and all processing."""
     settings = shell.settings.model_copy(
@@ -46,7 +50,8 @@ def serve(
         from api.app import create_app
         from api.guard import LOOPBACK
     with shell.service(run=True, fresh=False) as service:
-        app = create_app(service, development=settings.development, allowed_hosts=(*LOOPBACK, settings.host))
+        names = (*LOOPBACK, settings.host, *(allow_host or ()))
+        app = create_app(service, development=settings.development, allowed_hosts=names)
         _run(app, listening, lambda: _announce(shell, settings, listening))
     shell.note("stopped")
 

@@ -165,7 +165,7 @@ class Engine:
             prepared.document,
             None,
             context,
-            dict(asked.variables or {}),
+            _given(asked, prepared),
             asked.operation,
             hide_suggestions=not self._development,
             prepared=prepared,
@@ -198,12 +198,20 @@ class Engine:
         result = executor.execute_operation()
         if not executor.is_awaitable(result):
             return cast(ExecutionResult, result)
+        if executor.operation.operation is not OperationType.QUERY:
+            return cast(ExecutionResult, await result)  # what is written goes on being written: nobody is told otherwise
         try:
             async with asyncio.timeout(QUERY_S):
                 return cast(ExecutionResult, await result)
         except TimeoutError:
             late = Unavailable(f"the query took longer than {QUERY_S:g} s; ask for less at once")
             return ExecutionResult(None, [Rejected(late)])
+
+
+def _given(asked: Asked, prepared: Prepared) -> dict[str, Any]:  # Any: JSON
+    """The variables; a page whose length is null has the length that it has where nothing is said."""
+    variables = asked.variables or {}
+    return {name: value for name, value in variables.items() if value is not None or name not in prepared.pages}
 
 
 def _body(result: ExecutionResult) -> dict[str, Any]:

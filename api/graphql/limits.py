@@ -1,7 +1,7 @@
 """What a query may ask for, decided before any resolver runs.
 
 Cost: a field costs 1, what lies under a field costs as often as that field may list it. A field with `first` lists
-`first` (its default where left out); other lists say what they usually hold with `usually(n)`.
+`first` (its default where left out or null); other lists say what they usually hold with `usually(n)`.
 Depth, aliases and cost count what fragments spread, each fragment looked at once however often it is spread.
 """
 
@@ -179,7 +179,8 @@ class _Costs:
         if isinstance(given, IntValueNode):
             first = int(given.value)
         elif isinstance(given, VariableNode):
-            first = int(self._variables.get(given.name.value, first))
+            asked = self._variables.get(given.name.value)
+            first = first if asked is None else int(asked)
         if not 1 <= first <= MOST_PER_PAGE:
             raise LimitExceeded(
                 f"`first` of {node.name.value} is {first}; from 1 to {MOST_PER_PAGE} is allowed, the rest by `after`",

@@ -24,6 +24,7 @@ from domain.impact import Effect, impacts
 from domain.service import Service
 from domain.views import LINEAGE, NOW, AsOf, Direction, Kind, Lineage, Relation
 from events.envelope import Recorded
+from projections import lineage_graph
 
 MOST_STEPS = 100
 DEADLINE_S = 5.0
@@ -90,14 +91,14 @@ class LineageConnection:
     reason: str | None
     page_info: PageInfo
     begin: strawberry.Private[int]
-    head: strawberry.Private[int]
+    position: strawberry.Private[int]
 
     @derived(usual=1)
     def edges(self) -> list[LineageNodeEdge]:
         """The nodes with their cursors."""
         places = range(self.begin + 1, self.begin + len(self.nodes) + 1)
         return [
-            LineageNodeEdge(cursor=Cursor(page_text("lineage", place, self.head)), node=node)
+            LineageNodeEdge(cursor=Cursor(page_text("lineage", place, self.position)), node=node)
             for place, node in zip(places, self.nodes, strict=True)
         ]
 
@@ -110,9 +111,11 @@ def _explained(service: Service, edges: list[views.Edge]) -> list[Explained]:
     ]
 
 
-def _connection(walk: Lineage, links: list[Explained] | list[views.Edge], begin: int, head: int) -> LineageConnection:
+def _connection(
+    walk: Lineage, links: list[Explained] | list[views.Edge], begin: int, position: int
+) -> LineageConnection:
     last = begin + len(walk.nodes) if walk.next_after is None else walk.next_after
-    cursors = [page_text("lineage", begin + 1, head), page_text("lineage", last, head)] if walk.nodes else []
+    cursors = [page_text("lineage", at, position) for at in (begin + 1, last)] if walk.nodes else []
     return LineageConnection(
         nodes=cast(list[LineageNode], walk.nodes),
         links=cast(list[LineageLink], links),
@@ -120,15 +123,22 @@ def _connection(walk: Lineage, links: list[Explained] | list[views.Edge], begin:
         reason=walk.reason,
         page_info=page_info(cursors, more=walk.next_after is not None, began=begin > 0),
         begin=begin,
-        head=head,
+        position=position,
     )
 
 
-def _pinned(cursor: object, moment: AsOf) -> tuple[int, AsOf]:
-    """Where a page begins, and the moment it is read at: later pages see what the first one saw."""
+def _begun(cursor: object, moment: AsOf) -> tuple[int, AsOf]:
+    """Where a page begins, and the moment that the first one was read at."""
     if not isinstance(cursor, PageCursor):
         return 0, moment
     return cursor.after, AsOf(position=cursor.position) if moment == NOW else moment
+
+
+def _pinned(service: Service, moment: AsOf) -> tuple[int, AsOf]:
+    """A position that the graph has come to, and the moment to walk it at: later pages see what the first one saw."""
+    come = next(view.position for view in service.views.status() if view.name == lineage_graph.NAME)
+    position = come if moment.position is None else min(moment.position, come)
+    return position, moment if moment.time_us is not None else AsOf(position=position)
 
 
 def _steps(depth: int) -> int:
@@ -152,26 +162,26 @@ async def lineage(
     """What something was made from (UP), or what was made from it (DOWN), breadth first."""
     context = info.context
     await context.seen(after)
-    begin, moment = _pinned(parse_page(after, "lineage"), as_of(as_of_))
+    begin, moment = _begun(parse_page(after, "lineage"), as_of(as_of_))
     explain = "because" in context.fields
     found, steps = parse_id(id), _steps(depth)
 
     def walk() -> LineageConnection:
         service = context.service
-        head = moment.position or service.log.head()
+        position, pinned = _pinned(service, moment)
         answer = service.views.graph.lineage(
             found,
             direction,
             depth=steps,
             relations=tuple(relations) if relations else LINEAGE,
             kinds=tuple(kinds or ()),
-            as_of=moment,
+            as_of=pinned,
             first=first,
             after=begin,
             deadline_s=DEADLINE_S,
         )
         links = _explained(service, answer.edges) if explain else answer.edges
-        return _connection(answer, links, begin, head)
+        return _connection(answer, links, begin, position)
 
     return await context.run(walk)
 
@@ -189,25 +199,37 @@ class Impact:
     through: strawberry.ID
 
 
+@strawberry.type(description="Part of what suffers, nearest first")
+class ImpactConnection(Connection[Impact]):
+    """A page of an impact."""
+
+    partial: bool = strawberry.field(description="There is more behind a limit; reason says which")
+    reason: str | None
+
+
 @requires(Permission.READ, of="id")
-async def impact(info: Info, id: strawberry.ID, first: int = 100, after: Cursor | None = None) -> Connection[Impact]:
+async def impact(info: Info, id: strawberry.ID, first: int = 100, after: Cursor | None = None) -> ImpactConnection:
     """What becomes stale or must go if this goes, nearest first."""
     context = info.context
     await context.seen(after)
-    begin, moment = _pinned(parse_page(after, "impact"), NOW)
+    begin, moment = _begun(parse_page(after, "impact"), NOW)
     root = parse_id(id)
 
-    def walk() -> Connection[Impact]:
+    def walk() -> ImpactConnection:
         service = context.service
-        head = moment.position or service.log.head()
+        position, pinned = _pinned(service, moment)
+        start = begin + 1  # the walk begins with the root, which is no impact
         answer = service.views.graph.lineage(
-            root, Direction.DOWN, depth=MOST_STEPS, as_of=moment, first=first, after=begin, deadline_s=DEADLINE_S
+            root, Direction.DOWN, depth=MOST_STEPS, as_of=pinned, first=first, after=start, deadline_s=DEADLINE_S
         )
-        places = {node.id: begin + index + 1 for index, node in enumerate(answer.nodes)}
+        places = {node.id: start + index for index, node in enumerate(answer.nodes)}
         items = [
-            (page_text("impact", places[item.node.id], head), cast(Impact, item)) for item in impacts(answer, root)
+            (page_text("impact", places[item.node.id], position), cast(Impact, item)) for item in impacts(answer, root)
         ]
-        return connect(items, more=answer.next_after is not None, began=begin > 0)
+        page = connect(items, more=answer.next_after is not None, began=begin > 0)
+        return ImpactConnection(
+            edges=page.edges, page_info=page.page_info, partial=answer.partial, reason=answer.reason
+        )
 
     return await context.run(walk)
 
@@ -217,4 +239,4 @@ class LineageQueries:
     """Root fields about lineage."""
 
     lineage: LineageConnection = query(lineage)
-    impact: Connection[Impact] = query(impact)
+    impact: ImpactConnection = query(impact)

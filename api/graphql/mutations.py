@@ -7,12 +7,12 @@ a resource take `expectedVersion`: where it is another by now, nothing is change
 from __future__ import annotations
 
 from enum import Enum
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import strawberry
-from pydantic import ValidationError
 
 from api.access import requires
+from api.errors import fitting
 from api.export import FORMATS, exported
 from api.graphql.context import Info
 from api.graphql.fields import derived, mutation
@@ -69,12 +69,8 @@ def _written(done: Done) -> Written:
 
 def make(kind: type[C], **fields: object) -> C:
     """A command of its fields. Raises: Malformed, naming the first field that does not fit."""
-    try:
+    with fitting():
         return kind(**fields)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        field = ".".join(map(str, first["loc"]))
-        raise Malformed(f"{field}: {first['msg']}", field=field) from error
 
 
 async def _execute(info: Info, command: c.Command, command_id: str | None) -> Written:
@@ -167,16 +163,21 @@ async def link_version(
 async def import_blob(
     info: Info, sha256: str, file_name: str, project_id: ID, container_id: ID | None = None
 ) -> ImportedFile:
-    """Make an asset of a blob that was uploaded before; `POST /api/projects/{id}/files` does both in one go."""
+    """Make an asset of a blob that is here already; `POST /api/projects/{id}/files` uploads and imports in one go.
+
+    It takes no commandId: the same content under the same name in the same place adds nothing the second time.
+    """
     context = info.context
-    imported, done = await context.run(
-        context.service.import_blob,
-        sha256,
-        file_name=file_name,
-        project_id=ProjectId(parse_id(project_id)),
-        container_id=parse_id(container_id) if container_id else None,
-        actor=context.actor,
-    )
+    project, container = ProjectId(parse_id(project_id)), parse_id(container_id) if container_id else None
+    with fitting():
+        imported, done = await context.shared.threads.work(
+            context.service.import_blob,
+            sha256,
+            file_name=file_name,
+            project_id=project,
+            container_id=container,
+            actor=context.actor,
+        )
     written = _written(done)
     return ImportedFile(
         resource_id=ID(imported.asset_id),
@@ -221,7 +222,7 @@ async def export_lineage(info: Info, id: ID, format: ExportFormat, command_id: s
         blob = context.service.blobs.put(document.body, kind.media_type)
         return make(c.ExportLineage, resource_id=found, format=kind.name, position=document.position, content=blob)
 
-    return await _execute(info, await context.run(write), command_id)
+    return await _execute(info, await context.shared.threads.wait(write), command_id)
 
 
 def _field(resolver: Any) -> Any:  # Any: see `fields.query`
@@ -246,5 +247,3 @@ class Mutation:
     retry: Written = _field(retry)
     export_lineage: Written = _field(export_lineage)
 
-
-__all__ = ["Mutation", "cast"]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from graphql import (
+    ArgumentNode,
     DocumentNode,
     FieldNode,
     FragmentSpreadNode,
@@ -35,13 +36,15 @@ MOST_ERRORS = 20
 class Prepared:
     """A document that may be executed as often as you like, or why not.
 
-    conditions: the variables that @skip and @include look at; plans: see `plan`; fields: names of all fields in it.
+    conditions: the variables that @skip and @include look at; pages: those given as `first`; plans: see `plan`;
+    fields: names of all fields in it.
     """
 
     text: str
     document: DocumentNode | None = None
     errors: Sequence[GraphQLError] = ()
     conditions: tuple[str, ...] = ()
+    pages: frozenset[str] = frozenset()
     fields: frozenset[str] = frozenset()
     plans: dict[Any, Any] = field(default_factory=dict)  # Any: keys and plans are `plan`'s own
 
@@ -54,16 +57,23 @@ class Prepared:
         return next((node for node in found if node.name and node.name.value == name), None)
 
 
-class _Conditions(Visitor):
+class _Variables(Visitor):
+    """Finds the variables that conditions look at, and those that say how long a page is."""
+
     def __init__(self) -> None:
         super().__init__()
-        self.names: set[str] = set()
+        self.conditions: set[str] = set()
+        self.pages: set[str] = set()
 
     def _look(self, node: FieldNode | InlineFragmentNode | FragmentSpreadNode) -> None:
         for directive in node.directives or ():
             for argument in directive.arguments or ():
                 if isinstance(argument.value, VariableNode):
-                    self.names.add(argument.value.name.value)
+                    self.conditions.add(argument.value.name.value)
+
+    def enter_argument(self, node: ArgumentNode, *_: object) -> None:
+        if node.name.value == "first" and isinstance(node.value, VariableNode):
+            self.pages.add(node.value.name.value)
 
     def enter_field(self, node: FieldNode, *_: object) -> None:
         self._look(node)
@@ -111,6 +121,12 @@ class Documents:
         errors = validate(self._schema, document, max_errors=MOST_ERRORS, hide_suggestions=not self._development)
         if errors:
             return Prepared(text, errors=errors)
-        conditions = _Conditions()
-        visit(document, conditions)
-        return Prepared(text, document, conditions=tuple(sorted(conditions.names)), fields=field_names(document))
+        found = _Variables()
+        visit(document, found)
+        return Prepared(
+            text,
+            document,
+            conditions=tuple(sorted(found.conditions)),
+            pages=frozenset(found.pages),
+            fields=field_names(document),
+        )

@@ -1,4 +1,7 @@
-"""Scalars of our own: numbers that JavaScript would round, moments, cursors, free JSON."""
+"""Scalars of our own: numbers that JavaScript would round, moments, cursors, free JSON.
+
+What does not fit is a GraphQLError, which the query language then tells with the name of the variable or argument.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import NewType
 
 import strawberry
+from graphql import GraphQLError
 from strawberry.scalars import JSON
 from strawberry.types.scalar import ScalarDefinition
 
@@ -20,15 +24,17 @@ Long = NewType("Long", int)
 Instant = NewType("Instant", int)
 Cursor = NewType("Cursor", str)
 Moment = NewType("Moment", str)
+MOST_CHARACTERS = 500
 _EPOCH = EPOCH.replace(tzinfo=None)
 
 
 def _long(value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | str) or not str(value).removeprefix("-").isdecimal():
-        raise ValueError("a Long is a whole number, or a string of its digits")
-    if not -(2**63) <= int(value) < 2**63:
-        raise ValueError("a Long has 64 bits")
-    return int(value)
+    whole = isinstance(value, int | str) and not isinstance(value, bool)
+    if not whole or not str(value)[:20].removeprefix("-").isdecimal():
+        raise GraphQLError("a Long is a whole number, or a string of its digits")
+    if len(str(value)) > 20 or not -(2**63) <= int(str(value)) < 2**63:
+        raise GraphQLError("a Long has 64 bits")
+    return int(str(value))
 
 
 def time_text(time_us: int) -> str:
@@ -37,19 +43,32 @@ def time_text(time_us: int) -> str:
 
 
 def _time(value: object) -> int:
-    if not isinstance(value, str):
-        raise ValueError("a time is text in ISO 8601")
-    return to_microseconds(_zoned(datetime.fromisoformat(value)))
+    try:
+        return to_microseconds(_zoned(datetime.fromisoformat(str(value))))
+    except ValueError as error:
+        raise GraphQLError("a DateTime is text in ISO 8601, such as 2026-05-01T12:30:00Z") from error
 
 
 def _zoned(time: datetime) -> datetime:
     return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
-def _text(value: object) -> str:
-    if not isinstance(value, str | int) or isinstance(value, bool) or len(str(value)) > 500:
-        raise ValueError("expected a short text")
-    return str(value)
+def _text(value: object, *, what: str) -> str:
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise GraphQLError(what)
+    if isinstance(value, int):
+        value = str(_long(value))
+    if len(value) > MOST_CHARACTERS:
+        raise GraphQLError(f"{what}; none has more than {MOST_CHARACTERS} characters")
+    return value
+
+
+def _moment(value: object) -> str:
+    return _text(value, what="a Moment is text: a position in the log, an event's cursor, or a time in ISO 8601")
+
+
+def _cursor(value: object) -> str:
+    return _text(value, what="a Cursor is text: give back one that an answer gave")
 
 
 def as_of(moment: str | None) -> AsOf:
@@ -86,9 +105,9 @@ SCALARS: dict[object, ScalarDefinition] = {
         name="Cursor",
         description="Where a list goes on, or the token of a write that the answer shall wait for; opaque",
         serialize=str,
-        parse_value=_text,
+        parse_value=_cursor,
     ),
     Moment: strawberry.scalar(
-        name="Moment", description="A position in the log, or a time in ISO 8601", serialize=str, parse_value=_text
+        name="Moment", description="A position in the log, or a time in ISO 8601", serialize=str, parse_value=_moment
     ),
 }

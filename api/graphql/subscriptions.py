@@ -13,6 +13,7 @@ from api.graphql.context import Info
 from api.graphql.events import Event, selection
 from api.graphql.fields import subscription
 from api.graphql.scalars import JSON, Cursor
+from api.threads import call_in
 from api.tokens import event_text, parse_position
 from domain.access import Permission
 from domain.ids import ProjectId, parse_id
@@ -129,8 +130,8 @@ async def progress(info: Info, job: strawberry.ID) -> AsyncIterator[ProgressMess
         told.set()
 
     def listen(heard: Progress) -> None:
-        if heard.job == job and not loop.is_closed():
-            loop.call_soon_threadsafe(hear, heard)
+        if heard.job == job:
+            call_in(loop, hear, heard)
 
     stop = info.context.service.on_progress(listen)
     try:

@@ -111,6 +111,7 @@ class FolderBlobs:
     def _adopt(self, incoming: Path, sha256: str) -> None:
         final = self._file(sha256)
         if final.exists():
+            _sync_folder(final.parent)  # whoever put it there may not have come so far
             return
         with incoming.open("rb") as file:
             os.fsync(file.fileno())

@@ -232,10 +232,11 @@ class Folding:
                 connection.execute("DELETE FROM views WHERE name = ? AND generation = ?", (name, number))
             self._caches.pop(table, None)
 
-    def building(self) -> bool:
-        """Whether some view is being built beside its live generation."""
+    def unfinished(self) -> bool:
+        """Whether some view is being built beside its live generation, or stands still and waits to be tried again."""
         with self._database.read() as connection:
-            return fetch_one(connection, "SELECT 1 FROM views WHERE state = 'building' LIMIT 1") is not None
+            building = fetch_one(connection, "SELECT 1 FROM views WHERE state = 'building' LIMIT 1")
+        return building is not None or bool(self._failed)
 
 
 @contextmanager

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import apsw
 
-from domain.errors import Conflict, Corrupted, DiscoError, Malformed
+from domain.errors import Conflict, Corrupted, DiscoError, Malformed, Unavailable
 from domain.ids import EventId, ProjectId, ResourceId
 from domain.ports import ALL, Appended, Selection
 from events.envelope import Proposed, Recorded
@@ -20,6 +21,7 @@ from infra.embedded.watch import Watch
 
 GROUP_EVENTS = 20_000
 REMEMBERED = 50_000
+GATHER_S = 0.0005
 
 
 def _taken() -> threading.Lock:
@@ -36,6 +38,7 @@ class _Request:
     turn: threading.Lock = field(default_factory=_taken)
     answer: Appended | None = None
     error: BaseException | None = None
+    abandoned: bool = False
 
 
 class SqliteLog:
@@ -46,6 +49,7 @@ class SqliteLog:
         self._queue: deque[_Request] = deque()
         self._queue_lock = threading.Lock()
         self._numbering = _Numbering()
+        self._last_group = 1
         with database.write() as connection:
             connection.execute(SCHEMA)
         self._watch = Watch(database, self.head)
@@ -63,7 +67,7 @@ class SqliteLog:
             self._queue.append(request)
             leads = self._queue[0] is request
         if not leads:
-            request.turn.acquire()
+            self._follow(request)
         if request.answer is None and request.error is None:
             self._lead()
         if request.error is not None:
@@ -71,18 +75,40 @@ class SqliteLog:
         assert request.answer is not None  # noqa: S101  # a group's leader answers every request in it
         return request.answer
 
+    def _follow(self, request: _Request) -> None:
+        """Wait until a leader has committed the request, or its turn to lead has come."""
+        try:
+            request.turn.acquire()
+        except BaseException:  # interrupted: whoever stands behind must not wait for a thread that is gone
+            with self._queue_lock:
+                request.abandoned = True
+                leads = bool(self._queue) and self._queue[0] is request
+            if leads:
+                self._lead()
+            raise
+
     def _lead(self) -> None:
+        self._let_gather()
         with self._queue_lock:
             group = self._group()
+        self._last_group = len(group)
         self._commit(group)
         with self._queue_lock:
             for _ in group:
+                self._queue.popleft()
+            while self._queue and self._queue[0].abandoned:
                 self._queue.popleft()
             following = self._queue[0] if self._queue else None
         for request in (*group, following):
             if request is not None:
                 request.turn.release()
         self._watch.nudge()
+
+    def _let_gather(self) -> None:
+        """Give the writers that the last commit has woken a moment to come back: a lone writer never waits."""
+        end = time.perf_counter() + GATHER_S
+        while len(self._queue) < self._last_group and time.perf_counter() < end:
+            time.sleep(GATHER_S / 10)
 
     def _group(self) -> list[_Request]:
         group: list[_Request] = []
@@ -103,7 +129,7 @@ class SqliteLog:
         except BaseException as error:  # told to every caller in the group, none of whose events was written
             self._numbering.forget()
             for request in group:
-                request.error = error
+                request.error = _told(error, own=request is group[0])
 
     def _retry(self, group: list[_Request]) -> None:
         try:
@@ -119,7 +145,7 @@ class SqliteLog:
         except BaseException as error:  # as in _commit
             self._numbering.forget()
             for request in group:
-                request.error = error
+                request.error = _told(error, own=request is group[0])
 
     def _write_group(self, group: list[_Request], *, probe: bool) -> None:
         """Write a group in one transaction; with `probe`, events that are there already are answered, not written."""
@@ -213,6 +239,11 @@ class SqliteLog:
     def close(self) -> None:
         """Stop watching the file."""
         self._watch.close()
+
+
+def _told(error: BaseException, *, own: bool) -> BaseException:
+    """The error as a writer hears of it: that its leader was interrupted is not its own interruption."""
+    return error if own or isinstance(error, Exception) else Unavailable("the write was interrupted; try again")
 
 
 class _Numbering:

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import apsw
 
 from events.envelope import Recorded
-from infra.embedded import documents, graph, series, vectors
+from infra.embedded import documents, graph_rows, series, vectors
 from projections import catalogue, dead_letters, jobs, lineage_graph, measurements, similarity
 
 
@@ -54,12 +54,12 @@ VIEWS: tuple[View, ...] = (
     View(
         lineage_graph.NAME,
         lineage_graph.VERSION,
-        graph.SCHEMA,
-        graph.TABLES,
-        graph.SqliteGraphRows,
+        graph_rows.SCHEMA,
+        graph_rows.TABLES,
+        graph_rows.SqliteGraphRows,
         lineage_graph.apply,
-        graph.content,
-        graph.INDEXES,
+        graph_rows.content,
+        graph_rows.INDEXES,
     ),
     View(
         similarity.NAME,

@@ -43,9 +43,9 @@ class SqliteViews:
         """See `Folding.catch_up`."""
         return self._folding.catch_up(on_progress=on_progress, stop=stop)
 
-    def building(self) -> bool:
-        """See `Folding.building`."""
-        return self._folding.building()
+    def unfinished(self) -> bool:
+        """See `Folding.unfinished`."""
+        return self._folding.unfinished()
 
     def sweep(self) -> None:
         """See `Folding.sweep`."""

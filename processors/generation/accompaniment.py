@@ -20,7 +20,6 @@ from processors.generation.patterns import STYLES
 from processors.handler import processor
 from processors.midi.notes import DRUM_CHANNEL, Notes, make_notes, read_midi, write_midi
 
-ACCOMPANIMENT_MODEL = ("accompaniment", "1")
 ACCOMPANIMENT_CARD: Metadata = {
     "summary": "Writes bass, voice-led chords and drums as MIDI onto the beats and chords of a recording.",
     "kind": "algorithm",

@@ -33,7 +33,9 @@ def pool() -> Iterator[WorkerPool]:
 def alive(process: int) -> bool:
     """Whether a process runs; one that only waits to be collected does not."""
     try:
-        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+        threads = len(list(Path(f"/proc/{process}/task").iterdir()))  # a first thread may be gone before the others
+        return state != "Z" or threads > 1
     except FileNotFoundError:
         return False
 
