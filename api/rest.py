@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import queue
+import hashlib
+import shutil
+import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from io import RawIOBase
+from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import quote
 
 import orjson
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from api.access import LOCAL, check, declared, requires
+from api.errors import fitting
 from api.export import FORMATS, exported
 from api.graphql.context import Shared
 from api.graphql.scalars import as_of
@@ -21,13 +28,15 @@ from api.ranges import parse_range
 from api.tokens import token_text
 from domain.access import Permission
 from domain.errors import LimitExceeded, Malformed, NotFound, Unavailable
+from domain.handling import past_of
 from domain.ids import ProjectId, ResourceId, parse_id
 from domain.service import Service
-from domain.values import Blob
+from domain.views import Kind
 
 CHUNK_BYTES = 256 * 1024
-QUEUED_CHUNKS = 16
+PART_BYTES = 1 << 20
 STALLED_S = 60.0
+FOLDER = "disco-upload-"
 _INLINE = ("audio/", "image/png", "image/jpeg", "video/", "text/plain")
 
 
@@ -66,59 +75,76 @@ def _json(body: object, status: int = 200) -> Response:
     return Response(orjson.dumps(body), status, media_type="application/json")
 
 
-class _Piped:
-    """Chunks on their way from the event loop to the thread that writes them, a few at a time."""
+@dataclass(frozen=True, slots=True)
+class _Received:
+    """An upload that lies in a temporary file."""
 
-    def __init__(self) -> None:
-        self._chunks: queue.Queue[bytes | BaseException | None] = queue.Queue(QUEUED_CHUNKS)
-
-    def __iter__(self) -> Iterator[bytes]:
-        while True:
-            try:
-                chunk = self._chunks.get(timeout=STALLED_S)
-            except queue.Empty as error:
-                raise Unavailable(f"the upload stood still for {STALLED_S:g} s; send it again") from error
-            if chunk is None:
-                return
-            if isinstance(chunk, BaseException):
-                raise chunk
-            yield chunk
-
-    async def put(self, chunk: bytes | BaseException | None, writing: asyncio.Future[Blob]) -> None:
-        """Wait for room, but not for a writer that has given up."""
-        while not writing.done():
-            try:
-                self._chunks.put_nowait(chunk)
-                return
-            except queue.Full:
-                await asyncio.sleep(0.002)
+    path: Path
+    sha256: str
+    size_bytes: int
 
 
-async def _store(request: Request, shared: Shared) -> Blob:
-    """Stream the body to a blob, hashed on the way; nothing is left behind where it breaks off."""
+@asynccontextmanager
+async def _received(request: Request, shared: Shared) -> AsyncIterator[_Received]:
+    """The body in a file that only this user can read and that is gone behind, hashed and counted on the way.
+
+    Raises: LimitExceeded, as soon as it passes the limit; Unavailable, where it stands still or the disk is full.
+    """
     limit = shared.service.blob_limit_bytes
     told = request.headers.get("content-length", "")
     if told.isdecimal() and int(told) > limit:
         raise LimitExceeded(f"the upload has {int(told):,} bytes, {limit:,} are allowed", limit=limit)
-    kind = request.headers.get("content-type", "application/octet-stream").partition(";")[0].strip()
-    piped = _Piped()
-    writing = asyncio.ensure_future(
-        shared.threads.wait(shared.service.blobs.put_stream, piped, kind, limit_bytes=limit)
-    )
+    with _disk():
+        folder = tempfile.mkdtemp(prefix=FOLDER)
+    path, digest, size = Path(folder) / "upload", hashlib.sha256(), 0
     try:
-        async for chunk in request.stream():
-            if writing.done():
-                break
-            for start in range(0, len(chunk), CHUNK_BYTES):
-                await piped.put(chunk[start : start + CHUNK_BYTES], writing)
-        await piped.put(None, writing)
-    except BaseException as error:
-        broken = Malformed("the upload broke off; send it again")
-        broken.__cause__ = error
-        await piped.put(broken, writing)
-        await asyncio.gather(writing, return_exceptions=True)
-        raise
-    return await writing
+        with path.open("wb", buffering=0) as file:
+            async for part in _parts(request):
+                size += len(part)
+                if size > limit:
+                    raise LimitExceeded(f"the upload is larger than {limit:,} bytes", limit=limit)
+                digest.update(part)
+                with _disk():
+                    await shared.threads.wait(_write, file, part)
+        yield _Received(path, digest.hexdigest(), size)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)  # not in a thread: a cancelled request would skip it
+
+
+async def _parts(request: Request) -> AsyncIterator[bytes]:
+    """The body in parts that are worth a write. Raises: Unavailable, where it stands still; Malformed, cut off."""
+    gathered, chunks = bytearray(), request.stream()
+    while True:
+        try:
+            async with asyncio.timeout(STALLED_S):
+                chunk = await anext(chunks, None)
+        except TimeoutError as error:
+            raise Unavailable(f"the upload stood still for {STALLED_S:g} s; send it again") from error
+        except ClientDisconnect as error:
+            raise Malformed("the upload broke off; send it again") from error
+        gathered += chunk or b""
+        if gathered and (chunk is None or len(gathered) >= PART_BYTES):
+            yield bytes(gathered)
+            gathered.clear()
+        if chunk is None:
+            return
+
+
+@contextmanager
+def _disk() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        where = tempfile.gettempdir()
+        raise Unavailable(
+            f"the upload cannot be written to {where}: {error.strerror}; free some space there, or set TMPDIR"
+        ) from error
+
+
+def _write(file: RawIOBase, data: bytes) -> None:
+    left = memoryview(data)
+    while left:
+        left = left[file.write(left) :]
 
 
 @requires(Permission.WRITE, of="project_id")
@@ -135,25 +161,39 @@ async def upload(request: Request, shared: Shared) -> Response:
     inside = request.query_params.get("container")
     container = parse_id(inside) if inside else None
     service = shared.service
-    if not await shared.threads.run(_exists, service, project):
-        raise NotFound(f"there is no project {project}", id=project)
-    blob = await _store(request, shared)
-    imported, done = await shared.threads.wait(
-        service.import_blob, blob.sha256, file_name=name, project_id=project, container_id=container, actor=LOCAL
-    )
+    await shared.threads.run(_check_project, service, project)
+    async with _received(request, shared) as received:
+        with fitting():
+            imported, done = await shared.threads.work(
+                service.import_upload,
+                received.path,
+                file_name=name,
+                project_id=project,
+                container_id=container,
+                actor=LOCAL,
+            )
     body = {
         "resourceId": imported.asset_id,
         "projectId": imported.project_id,
         "new": imported.new,
         "job": done.job,
         "token": token_text(done.token) if done.token else None,
-        "content": {"sha256": blob.sha256, "size": str(blob.size_bytes), "url": f"/api/blobs/{blob.sha256}"},
+        "content": {
+            "sha256": received.sha256,
+            "size": str(received.size_bytes),
+            "url": f"/api/blobs/{received.sha256}",
+        },
     }
     return _json(body, 201 if imported.new else 200)
 
 
-def _exists(service: Service, id: ResourceId | ProjectId) -> bool:
-    return bool(service.log.about(ResourceId(id)))
+def _check_project(service: Service, id: ProjectId) -> None:
+    """Return if there is such a project. Raises: NotFound; Malformed, for another kind of resource."""
+    found = past_of(service.log, ResourceId(id))
+    if found is None:
+        raise NotFound(f"there is no project {id}", id=id)
+    if found.kind is not Kind.PROJECT:
+        raise Malformed(f"{found.name!r} ({id}) is a {found.kind}; files are uploaded to a project", id=id)
 
 
 def _read(file: BinaryIO, first: int, last: int) -> Iterator[bytes]:
@@ -241,7 +281,7 @@ async def lineage(request: Request, shared: Shared) -> Response:
     if format not in FORMATS:
         raise NotFound(f"lineage is written as {' or '.join(FORMATS)}, not {format!r}", format=format)
     id, moment = parse_id(request.path_params["id"]), as_of(request.query_params.get("asOf"))
-    document = await shared.threads.run(exported, shared.service, id, format, moment=moment)
+    document = await shared.threads.wait(exported, shared.service, id, format, moment=moment)
     return Response(document.body, media_type=FORMATS[format].media_type)
 
 

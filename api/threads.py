@@ -46,7 +46,7 @@ class Threads:
         self._workers.shutdown(wait=False, cancel_futures=True)
 
 
-def call_in(loop: asyncio.AbstractEventLoop, call: Callable[P, object], *args: P.args) -> None:
+def call_in(loop: asyncio.AbstractEventLoop, call: Callable[..., object], *args: object) -> None:
     """Let an event loop call something soon, from any thread; never raises.
 
     A loop that has closed has nobody left to tell, and it may close at any time: asking it before proves nothing.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, cast
@@ -158,7 +158,7 @@ class Engine:
     ) -> Executor | list[GraphQLError]:
         prepared = self._documents.prepare(asked.query)
         if prepared.document is None:
-            return list(prepared.errors)
+            return _refusals(prepared.errors)
         context.fields = prepared.fields
         executor = Executor.build(
             self._schema,
@@ -171,7 +171,7 @@ class Engine:
             prepared=prepared,
         )
         if isinstance(executor, list):
-            return executor
+            return _refusals(executor)
         found = cast(Executor, executor)
         try:
             if found.operation.operation not in allowed:
@@ -199,13 +199,23 @@ class Engine:
         if not executor.is_awaitable(result):
             return cast(ExecutionResult, result)
         if executor.operation.operation is not OperationType.QUERY:
-            return cast(ExecutionResult, await result)  # what is written goes on being written: nobody is told otherwise
+            return cast(ExecutionResult, await result)  # what is written goes on: nobody is told that it took too long
         try:
             async with asyncio.timeout(QUERY_S):
                 return cast(ExecutionResult, await result)
         except TimeoutError:
             late = Unavailable(f"the query took longer than {QUERY_S:g} s; ask for less at once")
             return ExecutionResult(None, [Rejected(late)])
+
+
+def _refusals(errors: Sequence[GraphQLError]) -> list[GraphQLError]:
+    """What the query language objects to before anything ran is the asker's, whatever a value broke on its way."""
+    return [
+        error
+        if error.original_error is None or isinstance(error, Rejected)
+        else GraphQLError(error.message, error.nodes, error.source, error.positions)
+        for error in errors
+    ]
 
 
 def _given(asked: Asked, prepared: Prepared) -> dict[str, Any]:  # Any: JSON

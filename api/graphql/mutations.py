@@ -246,4 +246,3 @@ class Mutation:
     generate_accompaniment: Written = _field(generate_accompaniment)
     retry: Written = _field(retry)
     export_lineage: Written = _field(export_lineage)
-

@@ -11,13 +11,14 @@ from pathlib import Path
 import apsw
 
 from domain.errors import Conflict, Corrupted, DiscoError, NewerVersion, Unavailable
+from infra.embedded.checkpointing import Checkpointer
 
 APPLICATION_ID = 0x44495343  # "DISC"
 FORMAT = 1
 BUSY_MS = 30_000
-WAL_PAGES = 24_000  # 96 MiB: pages that change again and again are copied into the file once, not at every commit
 READ_CACHE_KIB = 16_384
 WRITE_CACHE_KIB = 98_304
+CHECKPOINT_CACHE_KIB = 1_024
 
 
 class Database:
@@ -34,6 +35,8 @@ class Database:
         self._durable = True
         self._opened: weakref.WeakSet[apsw.Connection] = weakref.WeakSet()  # a thread's goes with the thread
         self._writer = self._open(WRITE_CACHE_KIB)
+        self._checkpointer = Checkpointer(lambda: self._open(CHECKPOINT_CACHE_KIB))
+        self._checkpointer.watch(self._writer)
         self._check_format()
 
     def _open(self, cache_kib: int) -> apsw.Connection:
@@ -42,7 +45,6 @@ class Database:
             connection.set_busy_timeout(BUSY_MS)
             connection.pragma("journal_mode", "wal")
             connection.pragma("synchronous", "full")
-            connection.pragma("wal_autocheckpoint", WAL_PAGES)
             connection.pragma("cache_size", -cache_kib)
             connection.pragma("foreign_keys", False)
             load_vectors(connection)
@@ -116,6 +118,7 @@ class Database:
 
     def close(self) -> None:
         """Close every connection."""
+        self._checkpointer.close()
         with self._write_lock:
             for connection in list(self._opened):
                 connection.close()

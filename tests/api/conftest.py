@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 import uvicorn
-from starlette.testclient import TestClient
 
 from api.app import create_app
 from infra.disco import Disco, open_disco
 from infra.settings import Settings
+from tests.api.client import Client
 from tests.api.making import Catalogue, catalogue
 
 Ask = Callable[..., dict[str, Any]]
@@ -46,14 +46,14 @@ def made(service: Disco) -> Catalogue:
 
 
 @pytest.fixture
-def client(service: Disco) -> Iterator[TestClient]:
+def client(service: Disco) -> Iterator[Client]:
     """The app in this process."""
-    with TestClient(create_app(service, development=False), base_url="http://localhost") as client:
+    with Client(create_app(service, development=False), base_url="http://localhost") as client:
         yield client
 
 
 @pytest.fixture
-def ask(client: TestClient) -> Ask:
+def ask(client: Client) -> Ask:
     """Ask a query and get its data; errors fail the test."""
 
     def ask(query: str, **variables: Any) -> dict[str, Any]:
@@ -65,7 +65,7 @@ def ask(client: TestClient) -> Ask:
 
 
 @pytest.fixture
-def refuse(client: TestClient) -> Ask:
+def refuse(client: Client) -> Ask:
     """Ask a query and get its first error; an answer without one fails the test."""
 
     def refuse(query: str, **variables: Any) -> dict[str, Any]:

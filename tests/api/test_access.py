@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 from starlette.routing import Route, WebSocketRoute
-from starlette.testclient import TestClient
 
 from api.access import requirement_of
 from api.graphql.fields import query
 from api.graphql.schema import SCHEMA
 from domain.access import Actor, Permission
 from domain.errors import Forbidden
+from tests.api.client import Client
 
 
 def test_every_root_field_declares_a_permission() -> None:
@@ -38,7 +38,7 @@ def test_mutations_need_more_than_reading() -> None:
         assert requirement.permission in (Permission.WRITE, Permission.GENERATE), name
 
 
-def test_every_route_declares_a_permission(client: TestClient) -> None:
+def test_every_route_declares_a_permission(client: Client) -> None:
     """Given the app's routes, when walked, then every one declares what it needs."""
     app = client.app
     assert isinstance(app, FastAPI)
@@ -58,7 +58,7 @@ def test_a_field_without_a_permission_cannot_be_declared() -> None:
         query(bare)
 
 
-def test_what_is_forbidden_is_not_answered(service: Any, client: TestClient, monkeypatch: Any) -> None:
+def test_what_is_forbidden_is_not_answered(service: Any, client: Client, monkeypatch: Any) -> None:
     """Given someone who may not write, when they do, by GraphQL or REST, then it is forbidden and not written."""
     asked: list[tuple[Permission, str | None]] = []
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 from graphql import OperationDefinitionNode, build_client_schema, get_introspection_query, parse
-from starlette.testclient import TestClient
 
 from api.app import create_app
 from api.graphql.limits import MOST_COST, check_cost
 from api.graphql.schema import SCHEMA
+from tests.api.client import Client
 from tests.api.conftest import Ask
 from tests.api.making import Catalogue
 
@@ -143,7 +143,7 @@ def test_introspection_and_suggestions_are_off(refuse: Ask) -> None:
 
 
 @pytest.mark.usefixtures("untouched")
-def test_large_bodies_batches_and_other_types_are_refused(client: TestClient) -> None:
+def test_large_bodies_batches_and_other_types_are_refused(client: Client) -> None:
     """Given a body past a mebibyte, a batch, a form, broken JSON, when posted, then each is refused by its status."""
     assert client.post("/graphql", json={"query": "{ views { name } }" + " " * (1 << 20)}).status_code == 413
     batch = client.post("/graphql", json=[{"query": "{ views { name } }"}])
@@ -156,7 +156,7 @@ def test_large_bodies_batches_and_other_types_are_refused(client: TestClient) ->
 
 
 @pytest.mark.usefixtures("untouched")
-def test_mutations_are_not_sent_by_get(client: TestClient) -> None:
+def test_mutations_are_not_sent_by_get(client: Client) -> None:
     """Given a mutation in a URL, when fetched, then it is refused; in the spec's own media type with status 400."""
     query = 'mutation { createProject(name: "x") { job } }'
     answer = client.get("/graphql", params={"query": query})
@@ -165,7 +165,7 @@ def test_mutations_are_not_sent_by_get(client: TestClient) -> None:
     assert client.get("/graphql", params={"query": query}, headers=accept).status_code == 400
 
 
-def test_queries_may_be_fetched(client: TestClient) -> None:
+def test_queries_may_be_fetched(client: Client) -> None:
     """Given a query in a URL, when fetched, then it is answered."""
     answer = client.get(
         "/graphql",
@@ -178,7 +178,7 @@ def test_queries_may_be_fetched(client: TestClient) -> None:
     assert answer.json() == {"data": {"projects": {"nodes": []}}}
 
 
-def test_what_fails_inside_is_masked(service: Any, client: TestClient, monkeypatch: Any) -> None:
+def test_what_fails_inside_is_masked(service: Any, client: Client, monkeypatch: Any) -> None:
     """Given a fault of our own, when met, then the answer tells neither its message nor where it was."""
 
     def fault() -> None:
@@ -193,10 +193,10 @@ def test_what_fails_inside_is_masked(service: Any, client: TestClient, monkeypat
 def test_development_shows_the_schema_and_a_page(service: Any) -> None:
     """Given a service in development, when a tool asks for the schema or a browser for a page, then it comes."""
     app = create_app(service, development=True)
-    with TestClient(app, base_url="http://localhost") as client:
+    with Client(app, base_url="http://localhost") as client:
         body = client.post("/graphql", json={"query": get_introspection_query()}).json()
         assert build_client_schema(body["data"]).query_type is not None
         page = client.get("/graphql", headers={"accept": "text/html"})
         assert "graphiql" in page.text.lower()
-    with TestClient(create_app(service, development=False), base_url="http://localhost") as client:
+    with Client(create_app(service, development=False), base_url="http://localhost") as client:
         assert "graphiql" not in client.get("/graphql", headers={"accept": "text/html"}).text.lower()

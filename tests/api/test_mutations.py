@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from starlette.testclient import TestClient
 
+from tests.api.client import Client
 from tests.api.conftest import Ask
 from tests.api.making import Catalogue
 
@@ -89,7 +89,7 @@ def test_a_dead_letter_is_retried_once(ask: Ask, made: Catalogue) -> None:
 
 
 @pytest.mark.parametrize("format", ["PROV", "OPENLINEAGE"])
-def test_an_export_is_remembered(ask: Ask, client: TestClient, made: Catalogue, format: str) -> None:
+def test_an_export_is_remembered(ask: Ask, client: Client, made: Catalogue, format: str) -> None:
     """Given a lineage, when exported, then the export is a resource whose content is the document."""
     done = ask(
         """mutation($id: ID!, $f: ExportFormat!) {

@@ -9,8 +9,8 @@ from typing import Any
 
 import jsonschema
 import pytest
-from starlette.testclient import TestClient
 
+from tests.api.client import Client
 from tests.api.making import Catalogue
 
 QNAME = {"type": "string", "pattern": r"^([a-z]+:[A-Za-z0-9._%-]+|_:[A-Za-z0-9]+)$"}
@@ -78,14 +78,14 @@ RUN_EVENT = {
 
 
 @pytest.fixture
-def prov(client: TestClient, made: Catalogue) -> dict[str, Any]:
+def prov(client: Client, made: Catalogue) -> dict[str, Any]:
     """The lineage of a generated file as PROV-JSON."""
     document: dict[str, Any] = client.get(f"/api/lineage/{made.assets['band']}/prov.json").json()
     return document
 
 
 @pytest.fixture
-def runs(client: TestClient, made: Catalogue) -> list[dict[str, Any]]:
+def runs(client: Client, made: Catalogue) -> list[dict[str, Any]]:
     """The same as OpenLineage run events."""
     events: list[dict[str, Any]] = client.get(f"/api/lineage/{made.assets['band']}/openlineage.json").json()
     return events
@@ -172,7 +172,7 @@ def test_openlineage_joins_up(runs: list[dict[str, Any]], made: Catalogue) -> No
     assert last["run"]["facets"]["disco"]["seed"] == str(2**60)
 
 
-def test_a_lineage_can_be_written_as_it_was(client: TestClient, made: Catalogue) -> None:
+def test_a_lineage_can_be_written_as_it_was(client: Client, made: Catalogue) -> None:
     """Given later events, when written as of before, then the document does not tell them."""
     song = made.assets["song"]
     at = client.post("/graphql", json={"query": "{ events(first: 100) { pageInfo { endCursor } } }"}).json()

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from starlette.testclient import TestClient
 
 from api.app import create_app
 from api.ranges import NotSatisfiable, parse_range
 from infra.disco import open_disco
 from infra.settings import Settings
+from tests.api.client import Client
 from tests.api.conftest import Ask
 from tests.api.making import Catalogue
 
@@ -36,7 +36,7 @@ def tone(frames: int = 4410) -> bytes:
 
 
 @pytest.fixture
-def content(client: TestClient, made: Catalogue) -> str:
+def content(client: Client, made: Catalogue) -> str:
     """The path of an asset's content."""
     return f"/api/resources/{made.assets['song']}/content"
 
@@ -44,7 +44,7 @@ def content(client: TestClient, made: Catalogue) -> str:
 BODY = b"audio song" * 100
 
 
-def test_a_download_names_its_content(client: TestClient, content: str) -> None:
+def test_a_download_names_its_content(client: Client, content: str) -> None:
     """Given an asset, when downloaded, then its bytes come with a strong ETag, for ever, under their own name."""
     answer = client.get(content)
     assert answer.content == BODY
@@ -68,7 +68,7 @@ def test_a_download_names_its_content(client: TestClient, content: str) -> None:
         ("bytes=5-99999", 5, 999),
     ],
 )
-def test_a_range_gives_exactly_its_bytes(client: TestClient, content: str, header: str, first: int, last: int) -> None:
+def test_a_range_gives_exactly_its_bytes(client: Client, content: str, header: str, first: int, last: int) -> None:
     """Given a range, when downloaded, then 206, its bytes and where they lie."""
     answer = client.get(content, headers={"range": header})
     assert answer.status_code == 206
@@ -77,7 +77,7 @@ def test_a_range_gives_exactly_its_bytes(client: TestClient, content: str, heade
 
 
 @pytest.mark.parametrize("header", ["bytes=1000-", "bytes=-0", "bytes=99999999999999999999999-"])
-def test_a_range_outside_is_not_satisfiable(client: TestClient, content: str, header: str) -> None:
+def test_a_range_outside_is_not_satisfiable(client: Client, content: str, header: str) -> None:
     """Given a range behind the end, when downloaded, then 416 and the size."""
     answer = client.get(content, headers={"range": header})
     assert answer.status_code == 416
@@ -85,7 +85,7 @@ def test_a_range_outside_is_not_satisfiable(client: TestClient, content: str, he
 
 
 @pytest.mark.parametrize("header", ["lines=1-2", "bytes=5-2", "bytes=", "bytes=a-b", "bytes=0-1,5-6"])
-def test_a_range_of_no_sense_is_left_aside(client: TestClient, content: str, header: str) -> None:
+def test_a_range_of_no_sense_is_left_aside(client: Client, content: str, header: str) -> None:
     """Given what is no single range of bytes, when downloaded, then everything comes."""
     answer = client.get(content, headers={"range": header})
     assert (answer.status_code, answer.content) == (200, BODY)
@@ -102,12 +102,12 @@ def test_a_range_lies_within_its_content(size: int, header: str) -> None:
         assert 0 <= found[0] <= found[1] < size
 
 
-def test_a_range_of_another_version_gives_everything(client: TestClient, content: str) -> None:
+def test_a_range_of_another_version_gives_everything(client: Client, content: str) -> None:
     """Given an If-Range of other content, when a range is asked, then everything comes."""
     assert client.get(content, headers={"range": "bytes=0-1", "if-range": '"other"'}).status_code == 200
 
 
-def test_unknown_and_malformed_names_are_told_apart(client: TestClient, made: Catalogue) -> None:
+def test_unknown_and_malformed_names_are_told_apart(client: Client, made: Catalogue) -> None:
     """Given blobs and resources that are not there, when fetched, then 404; ids that are none, 422; paths, never."""
     assert client.get("/api/blobs/" + "0" * 64).status_code == 404
     assert client.get("/api/blobs/..%2f..%2fetc%2fpasswd").status_code == 404
@@ -117,22 +117,22 @@ def test_unknown_and_malformed_names_are_told_apart(client: TestClient, made: Ca
     assert client.get(f"/api/lineage/{made.project}/other.json").status_code == 404
 
 
-def test_the_service_says_whether_it_is_ready(client: TestClient, made: Catalogue) -> None:
+def test_the_service_says_whether_it_is_ready(client: Client, made: Catalogue) -> None:
     """Given a service, when probed, then it is alive, and ready with its views' lag."""
     assert client.get("/healthz").json() == {"status": "ok"}
     assert {view["lag"] for view in client.get("/readyz").json()["views"]} == {0}
 
 
 @pytest.fixture
-def running(tmp_path: Path) -> Iterator[tuple[Any, TestClient]]:
+def running(tmp_path: Path) -> Iterator[tuple[Any, Client]]:
     """A service that processes."""
     with open_disco(Settings(home=tmp_path / "running", workers=1)) as disco:
         app = create_app(disco, development=True, allowed_hosts=["localhost"])
-        with TestClient(app, base_url="http://localhost") as client:
+        with Client(app, base_url="http://localhost") as client:
             yield disco, client
 
 
-def test_an_upload_becomes_an_asset(running: tuple[Any, TestClient]) -> None:
+def test_an_upload_becomes_an_asset(running: tuple[Any, Client]) -> None:
     """Given a WAV file, when uploaded twice, then one asset; what is broken or misnamed is refused, leaves nothing."""
     disco, client = running
     query = 'mutation { createProject(name: "Up") { resourceId } }'
@@ -168,7 +168,7 @@ def test_an_upload_becomes_an_asset(running: tuple[Any, TestClient]) -> None:
     assert imports == []
 
 
-def test_an_upload_past_the_limit_leaves_nothing(running: tuple[Any, TestClient]) -> None:
+def test_an_upload_past_the_limit_leaves_nothing(running: tuple[Any, Client]) -> None:
     """Given a limit, when an upload says it is larger, or is so without saying, then 413 and no blob."""
     disco, client = running
     disco.blob_limit_bytes = 1 << 20
@@ -181,7 +181,7 @@ def test_an_upload_past_the_limit_leaves_nothing(running: tuple[Any, TestClient]
     assert [path for path in disco.blobs.root.iterdir() if path.is_file()] == []
 
 
-def test_a_download_survives_in_the_document(ask: Ask, client: TestClient, made: Catalogue) -> None:
+def test_a_download_survives_in_the_document(ask: Ask, client: Client, made: Catalogue) -> None:
     """Given the url that GraphQL tells, when fetched, then it is the content."""
     url = ask("query($id: ID!) { resource(id: $id) { content { url } } }", id=made.assets["song"])
     assert client.get(url["resource"]["content"]["url"]).content == BODY

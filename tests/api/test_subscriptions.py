@@ -7,6 +7,7 @@ import random
 import socket
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import httpx
@@ -22,13 +23,14 @@ EVENTS = "subscription($after: Cursor) { events(after: $after) { cursor event { 
 SUBJECT = "00000000-0000-0000-0000-00000000000a"
 
 
-def opened(served: Served, query: str = EVENTS, **variables: Any) -> ClientConnection:
+@contextmanager
+def opened(served: Served, query: str = EVENTS, **variables: Any) -> Iterator[ClientConnection]:
     """A WebSocket that has subscribed."""
-    ws = connect(served.socket, subprotocols=["graphql-transport-ws"], close_timeout=0.5)  # type: ignore[list-item]
-    ws.send(json.dumps({"type": "connection_init"}))
-    assert json.loads(ws.recv(5)) == {"type": "connection_ack"}
-    ws.send(json.dumps({"id": "1", "type": "subscribe", "payload": {"query": query, "variables": variables}}))
-    return ws
+    with connect(served.socket, subprotocols=["graphql-transport-ws"], close_timeout=0.5) as ws:  # type: ignore[list-item]
+        ws.send(json.dumps({"type": "connection_init"}))
+        assert json.loads(ws.recv(5)) == {"type": "connection_ack"}
+        ws.send(json.dumps({"id": "1", "type": "subscribe", "payload": {"query": query, "variables": variables}}))
+        yield ws
 
 
 def messages(ws: ClientConnection) -> Iterator[dict[str, Any]]:
