@@ -16,7 +16,7 @@ from domain.access import Permission
 from domain.errors import Malformed
 
 if TYPE_CHECKING:
-    from domain.commands import ChangeResource
+    from domain.commands import Command
 
 IdArgument = Annotated[str, typer.Argument(help="The resource; the beginning of its id will do.")]
 ExpectedOption = Annotated[
@@ -24,27 +24,54 @@ ExpectedOption = Annotated[
 ]
 
 
-def _change(shell: Shell, id: str, kind: str, *, expect: int | None, others: dict[str, str], **fields: Any) -> None:
-    """Carry out a command on a resource; `others` are fields that hold ids as people type them. Any: fields."""
+def _made(make: type[Command], **fields: Any) -> Command:
+    """A command of these fields, or an error that names the one that does not fit. Any: fields."""
     from pydantic import ValidationError
 
+    try:
+        return make(**fields)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise Malformed(f"{where}: {first['msg']}", field=where) from error
+
+
+def _change(shell: Shell, id: str, kind: str, *, expect: int | None, others: dict[str, str], **fields: Any) -> None:
+    """Carry out a command on a resource; `others` are fields that hold ids as people type them. Any: fields."""
     from api.tokens import token_text
     from domain import commands
 
     with shell.service() as service:
         found = ids.resource(shell, service, id)
         fields |= {field: ids.resource(shell, service, text) for field, text in others.items()}
-        make: type[ChangeResource] = getattr(commands, kind)
-        try:
-            command = make(resource_id=found, expected_version=expect, **fields)
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(map(str, first["loc"]))
-            raise Malformed(f"{where}: {first['msg']}", field=where) from error
+        command = _made(getattr(commands, kind), resource_id=found, expected_version=expect, **fields)
         done = service.execute(command, actor=shell.actor)
         token = token_text(done.token) if done.token else None
         answer = {"id": found, "changed": done.written > 0, "token": token, "job": done.job}
         shell.answer(answer, lambda console: console.print("done" if done.written else "nothing to change"))
+
+
+@verb("Change", example='disco create "Rough mixes" --in 3f2a91c4')
+@requires(Permission.WRITE, of="within")
+def create(
+    shell: Shell,
+    name: Annotated[str, typer.Argument(help="What it is to be called.")],
+    within: Annotated[
+        str | None, typer.Option("--in", metavar="PROJECT", help="Make a track in this project, not a project.")
+    ] = None,
+) -> None:
+    """Begin a project, or with --in a track of a project."""
+    from api.tokens import token_text
+    from domain.commands import CreateProject, CreateTrack
+
+    with shell.service() as service:
+        if within is None:
+            command = _made(CreateProject, name=name)
+        else:
+            command = _made(CreateTrack, project_id=ids.resource(shell, service, within), name=name)
+        done = service.execute(command, actor=shell.actor)
+        answer = {"id": done.resource_id, "token": token_text(done.token) if done.token else None, "job": done.job}
+        shell.answer(answer, lambda console: console.print(done.resource_id))
 
 
 @verb("Change", example='disco rename 3f2a91c4 "Second take"')

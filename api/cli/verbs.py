@@ -68,6 +68,17 @@ COMMON: dict[str, tuple[Any, Any]] = {  # Any: annotations
 }
 
 
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            typer.echo(version("disco-musica"))
+        except PackageNotFoundError:  # run from a tree that was not installed
+            typer.echo("not installed")
+        raise typer.Exit
+
+
 @app.callback()
 def everywhere(
     context: typer.Context,
@@ -75,6 +86,9 @@ def everywhere(
     json: JsonOption = False,
     progress: ProgressOption = False,
     debug: DebugOption = False,
+    version: Annotated[
+        bool, typer.Option("--version", help="Tell the version.", callback=_tell_version, is_eager=True)
+    ] = False,
 ) -> None:
     """Take the options that may stand before the verb as well as behind it."""
     context.obj = Options(home, json, progress, debug)

@@ -46,6 +46,7 @@ class Client(httpx.Client):
     """As `httpx.Client`; a fault that the application does not answer is raised here."""
 
     def __init__(self, app: FastAPI, base_url: str = "http://localhost") -> None:
+        self.app = app
         self._own = _Transport(app)
         self._lifespan: AbstractAsyncContextManager[Any] = app.router.lifespan_context(app)
         super().__init__(transport=self._own, base_url=base_url, follow_redirects=True, timeout=60)

@@ -13,7 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from api.feed import Feed
-from domain.errors import Malformed
+from api.threads import call_in
+from domain.errors import Malformed, Unavailable
 from domain.ids import ResourceId
 from domain.ports import ALL, Selection
 from events.resources import ResourceRenamed
@@ -135,6 +136,49 @@ def test_the_ring_stays_bounded(service: Disco) -> None:
         return len(feed._events)
 
     assert run(service, work, ring_events=200) <= 400 + 256
+
+
+def test_a_feed_that_could_not_begin_begins_with_the_next_reader(
+    service: Disco, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a log that fails once, when read, then that reader is told, nothing goes on listening, the next reads."""
+    made = catalogue(service)
+    write(made, 5)
+    true_head, failures, listening = service.log.head, [Unavailable("the disk is away")], []
+    true_listen = service.log.on_append
+
+    def head() -> int:
+        if failures and threading.current_thread().name.startswith("feed"):
+            raise failures.pop()
+        return true_head()
+
+    def listen(listener: Callable[[int], None]) -> Callable[[], None]:
+        stop = true_listen(listener)
+        listening.append(listener)
+
+        def stopped() -> None:
+            listening.remove(listener)
+            stop()
+
+        return stopped
+
+    monkeypatch.setattr(service.log, "head", head)
+    monkeypatch.setattr(service.log, "on_append", listen)
+
+    async def work(feed: Feed) -> list[int]:
+        with pytest.raises(Unavailable):
+            await anext(feed.pages(0))
+        assert listening == []
+        return await take(feed, 0, true_head())
+
+    assert run(service, work) == list(range(1, true_head() + 1))
+
+
+def test_telling_a_closed_loop_is_no_fault() -> None:
+    """Given a loop that has closed, when told something from another thread, then nothing is raised."""
+    loop = asyncio.new_event_loop()
+    loop.close()
+    call_in(loop, print, "nobody hears this")
 
 
 def test_a_cursor_of_another_log_is_refused(service: Disco) -> None:

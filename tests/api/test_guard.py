@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import signal
+from pathlib import Path
+
+import httpx
 import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
+from api.app import create_app
+from api.guard import LOOPBACK
+from infra.disco import Disco
 from tests.api.client import Client
 from tests.api.conftest import Served
+from tests.cli.calling import begin
 
 QUERY = {"query": "{ projects { nodes { id } } }"}
 
@@ -46,6 +55,41 @@ def test_other_pages_may_not_use_it(client: Client, served: Served, headers: dic
     ):
         pass
     assert refused.value.response.status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("allowed", "host"),
+    [
+        ("studio.local", "studio.local:8765"),
+        ("Studio.Local:8765", "STUDIO.local"),
+        ("::1", "[::1]:8765"),
+        ("[FD00::A]", "[fd00::a]"),
+        ("fd00:0:0:0:0:0:0:a", "[fd00::a]:1"),
+        ("192.168.1.7", "192.168.1.7:8765"),
+        ("*", "anything.example"),
+    ],
+)
+def test_further_names_are_answered_as_told(service: Disco, allowed: str, host: str) -> None:
+    """Given a further name, with or without port or brackets, when called by, then it is answered, others are not."""
+    with Client(create_app(service, development=False, allowed_hosts=[*LOOPBACK, allowed])) as client:
+        assert client.get("/healthz", headers={"host": host}).status_code == 200
+        assert client.get("/healthz", headers={"host": "localhost"}).status_code == 200
+        other = client.get("/healthz", headers={"host": "[fd00::b]:8765"})
+        assert allowed == "*" or other.status_code == 403
+        assert allowed == "*" or "--allow-host" in other.json()["detail"]
+
+
+def test_serve_takes_further_names(tmp_path: Path) -> None:
+    """Given names by --allow-host, when served, then each of them is answered and no other."""
+    with begin(tmp_path, "serve", "--port", 0, "--allow-host", "a.lan", "--allow-host", "fd00::a", "--json") as process:
+        try:
+            assert process.stdout is not None
+            health = json.loads(process.stdout.readline())["serving"]["health"]
+            told = {name: httpx.get(health, headers={"host": name}).status_code for name in ("a.lan", "[fd00::a]", "b")}
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.communicate(timeout=30)
+    assert told == {"a.lan": 200, "[fd00::a]": 200, "b": 403}
 
 
 def test_its_own_page_may(client: Client) -> None:

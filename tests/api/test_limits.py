@@ -81,6 +81,19 @@ def test_pages_have_a_hundred_items_at_most(refuse: Ask, first: int) -> None:
     assert error["details"] == {"what": "page", "limit": 100, "found": first}
 
 
+@pytest.mark.parametrize("kind", ["Int", "Int = 7"])
+def test_a_page_of_null_items_is_the_usual_page(ask: Ask, made: Catalogue, kind: str) -> None:
+    """Given null for a page's length, when asked, then the answer is that of the length left out."""
+    query = (
+        f"query($n: {kind}) {{ projects(first: $n) {{ nodes {{ name history(first: $n) {{ nodes {{ type }} }} }} }} }}"
+    )
+    assert ask(query, n=None) == ask(query)
+    document = parse("query($n: Int) { projects(first: $n) { nodes { id } } }")
+    operation = document.definitions[0]
+    assert isinstance(operation, OperationDefinitionNode)
+    assert check_cost(SCHEMA._schema, document, operation, {"n": None}) == 1 + 50 * 2
+
+
 @pytest.mark.usefixtures("untouched")
 def test_cost_multiplies_lists(refuse: Ask) -> None:
     """Given lists within lists, by literal, variable, default or fragment, when asked, then what they may cost is."""

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
+from api.threads import READERS
+from domain.handling import Done
+from domain.ids import ResourceId
+from domain.service import Imported
+from infra.disco import Disco
 from tests.api.client import Client
 from tests.api.conftest import Ask
 from tests.api.making import Catalogue
@@ -86,6 +94,47 @@ def test_a_dead_letter_is_retried_once(ask: Ask, made: Catalogue) -> None:
     )["retry"]
     left = ask("query($after: Cursor) { deadLetters(after: $after) { nodes { id } } }", after=done["token"])
     assert left["deadLetters"]["nodes"] == []
+
+
+def test_imports_under_way_keep_nobody_from_reading(
+    ask: Ask, service: Disco, made: Catalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given more imports at work than there are readers, when read, then it is answered; no time is set for them."""
+    free, under_way = threading.Event(), threading.Semaphore(0)
+
+    def slow(sha256: str, **_: object) -> tuple[Imported, Done]:
+        under_way.release()
+        assert free.wait(30)
+        asset = ResourceId(made.assets["song"])
+        return Imported("song.wav", asset, made.project, False), Done(asset, "job-1", None, 0)
+
+    monkeypatch.setattr(service, "import_blob", slow)
+    monkeypatch.setattr("api.graphql.engine.QUERY_S", 5.0)
+    query = """mutation($s: String!, $p: ID!) {
+        importBlob(sha256: $s, fileName: "a.wav", projectId: $p) { resourceId new written } }"""
+    count = READERS + 2
+    with ThreadPoolExecutor(count) as pool:
+        asked = [pool.submit(ask, query, s="0" * 64, p=made.project) for _ in range(count)]
+        try:
+            assert all(under_way.acquire(timeout=10) for _ in range(count))
+            assert ask("{ projects { nodes { name } } }")["projects"]["nodes"] == [{"name": "Demo"}]
+            monkeypatch.setattr("api.graphql.engine.QUERY_S", 0.0)
+            asked.append(pool.submit(ask, query, s="0" * 64, p=made.project))
+        finally:
+            free.set()
+        for one in asked:
+            told = one.result(30)["importBlob"]
+            assert told == {"resourceId": made.assets["song"], "new": False, "written": 0}
+
+
+def test_a_blob_that_is_not_there_is_not_imported(refuse: Ask, made: Catalogue) -> None:
+    """Given a blob that is not there, when imported, then it is not found."""
+    error = refuse(
+        'mutation($s: String!, $p: ID!) { importBlob(sha256: $s, fileName: "a.wav", projectId: $p) { job } }',
+        s="0" * 64,
+        p=made.project,
+    )
+    assert error["code"] == "not_found"
 
 
 @pytest.mark.parametrize("format", ["PROV", "OPENLINEAGE"])

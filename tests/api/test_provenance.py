@@ -172,6 +172,17 @@ def test_openlineage_joins_up(runs: list[dict[str, Any]], made: Catalogue) -> No
     assert last["run"]["facets"]["disco"]["seed"] == str(2**60)
 
 
+@pytest.mark.parametrize("format", ["prov", "openlineage"])
+def test_a_lineage_is_written_whole_or_not_at_all(
+    client: Client, made: Catalogue, monkeypatch: pytest.MonkeyPatch, format: str
+) -> None:
+    """Given a lineage deeper than is written in one piece, when asked for, then it is refused, not cut short."""
+    monkeypatch.setattr("api.export.MOST_STEPS", 1)
+    answer = client.get(f"/api/lineage/{made.assets['band']}/{format}.json")
+    assert answer.status_code == 413
+    assert answer.json()["details"] == {"limit": 1, "reason": "depth"}
+
+
 def test_a_lineage_can_be_written_as_it_was(client: Client, made: Catalogue) -> None:
     """Given later events, when written as of before, then the document does not tell them."""
     song = made.assets["song"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.api.conftest import Ask
 from tests.api.making import Catalogue
 
@@ -133,6 +135,63 @@ def test_impact_tells_what_is_stale_and_what_must_go(ask: Ask, made: Catalogue) 
     assert effects == {("ANALYSIS", "STALE"), ("GENERATION", "MUST_GO"), ("ASSET", "MUST_GO")}
     assert all(one["through"] for one in found)
     assert len(found) == 6
+
+
+def test_an_impact_comes_in_pages(ask: Ask, made: Catalogue) -> None:
+    """Given an impact, when paged one by one, then the same comes as at once, and only the last page is the whole."""
+    query = """query($id: ID!, $first: Int!, $after: Cursor) { impact(id: $id, first: $first, after: $after) {
+        nodes { node { id } } partial reason pageInfo { hasNextPage endCursor } } }"""
+    song = made.assets["song"]
+    whole = ask(query, id=song, first=50)["impact"]
+    assert (whole["partial"], whole["reason"]) == (False, None)
+    seen, after, more = [], None, True
+    while more:
+        page = ask(query, id=song, first=1, after=after)["impact"]
+        seen += page["nodes"]
+        after, more = page["pageInfo"]["endCursor"], page["pageInfo"]["hasNextPage"]
+        assert len(page["nodes"]) == 1
+        assert (page["partial"], page["reason"]) == (more, "count" if more else None)
+    assert seen == whole["nodes"]
+
+
+@pytest.mark.parametrize(("name", "value", "reason"), [("MOST_STEPS", 1, "depth"), ("DEADLINE_S", -1.0, "deadline")])
+def test_an_impact_that_is_cut_short_says_so(
+    ask: Ask, made: Catalogue, monkeypatch: pytest.MonkeyPatch, name: str, value: float, reason: str
+) -> None:
+    """Given a limit that is met on the way, when an impact is asked for, then it is partial and says which."""
+    made.generated("again", [made.assets["band"]])
+    made.service.views.wait(made.service.log.head())
+    monkeypatch.setattr(f"api.graphql.lineage.{name}", value)
+    found = ask("query($id: ID!) { impact(id: $id) { partial reason } }", id=made.assets["song"])["impact"]
+    assert found == {"partial": True, "reason": reason}
+
+
+@pytest.mark.parametrize(
+    ("kind", "field", "value", "told"),
+    [
+        ("Moment", "resource(id: $id, asOf: $v) { id }", {"position": "1"}, "position in the log"),
+        ("Moment", "resource(id: $id, asOf: $v) { id }", True, "position in the log"),
+        ("Moment", "resource(id: $id, asOf: $v) { id }", "9" * 501, "500"),
+        ("Cursor", "resource(id: $id, after: $v) { id }", ["a"], "that an answer gave"),
+        ("Long!", "generateAccompaniment(assetId: $id, seed: $v) { job }", 1.5, "whole number"),
+        ("Long!", "generateAccompaniment(assetId: $id, seed: $v) { job }", "9" * 5000, "64 bits"),
+    ],
+)
+def test_a_value_of_the_wrong_type_is_malformed_and_told(
+    refuse: Ask, made: Catalogue, kind: str, field: str, value: object, told: str
+) -> None:
+    """Given a variable of the wrong type, when sent, then the error is malformed, names it and says what to give."""
+    root = "mutation" if "generate" in field else "query"
+    error = refuse(f"{root}($id: ID!, $v: {kind}) {{ {field} }}", id=made.assets["song"], v=value)
+    assert error["code"] == "malformed"
+    assert "$v" in error["message"]
+    assert told in error["message"]
+
+
+def test_a_literal_of_the_wrong_type_is_malformed(refuse: Ask, made: Catalogue) -> None:
+    """Given literals that no scalar takes, when sent, then each is malformed, never a fault inside."""
+    for value in ("{position: 1}", "1.5", "true", "9" * 5000):
+        assert refuse(f'{{ resource(id: "{made.project}", asOf: {value}) {{ id }} }}')["code"] == "malformed", value
 
 
 def test_words_and_sounds_are_found(ask: Ask, made: Catalogue) -> None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import io
+import socket
+import tempfile
+import time
 import wave
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +21,7 @@ from api.ranges import NotSatisfiable, parse_range
 from infra.disco import open_disco
 from infra.settings import Settings
 from tests.api.client import Client
-from tests.api.conftest import Ask
+from tests.api.conftest import Ask, Served
 from tests.api.making import Catalogue
 
 
@@ -124,6 +127,15 @@ def test_the_service_says_whether_it_is_ready(client: Client, made: Catalogue) -
 
 
 @pytest.fixture
+def uploads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where uploads lie until they are looked at."""
+    folder = tmp_path / "uploads"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    return folder
+
+
+@pytest.fixture
 def running(tmp_path: Path) -> Iterator[tuple[Any, Client]]:
     """A service that processes."""
     with open_disco(Settings(home=tmp_path / "running", workers=1)) as disco:
@@ -132,7 +144,7 @@ def running(tmp_path: Path) -> Iterator[tuple[Any, Client]]:
             yield disco, client
 
 
-def test_an_upload_becomes_an_asset(running: tuple[Any, Client]) -> None:
+def test_an_upload_becomes_an_asset(running: tuple[Any, Client], uploads: Path) -> None:
     """Given a WAV file, when uploaded twice, then one asset; what is broken or misnamed is refused, leaves nothing."""
     disco, client = running
     query = 'mutation { createProject(name: "Up") { resourceId } }'
@@ -162,13 +174,17 @@ def test_an_upload_becomes_an_asset(running: tuple[Any, Client]) -> None:
         answer = client.post(url, params={"name": name}, content=body)
         assert answer.status_code in status, (name, answer.text)
         assert answer.headers["content-type"] == "application/problem+json"
+        assert body == data or not disco.blobs.has(hashlib.sha256(body).hexdigest()), name
     unknown = "/api/projects/00000000-0000-0000-0000-000000000000/files"
     assert client.post(unknown, params={"name": "a.wav"}, content=data).status_code == 404
+    track = f"/api/projects/{told['resourceId']}/files"
+    assert client.post(track, params={"name": "a.wav"}, content=data).json()["code"] == "malformed"
+    assert [*uploads.iterdir()] == []
     imports = [event for event in disco.log.read(head) if event.type == "disco.audio.imported"]
     assert imports == []
 
 
-def test_an_upload_past_the_limit_leaves_nothing(running: tuple[Any, Client]) -> None:
+def test_an_upload_past_the_limit_leaves_nothing(running: tuple[Any, Client], uploads: Path) -> None:
     """Given a limit, when an upload says it is larger, or is so without saying, then 413 and no blob."""
     disco, client = running
     disco.blob_limit_bytes = 1 << 20
@@ -179,6 +195,52 @@ def test_an_upload_past_the_limit_leaves_nothing(running: tuple[Any, Client]) ->
     assert client.post(url, content=(b"x" * 65536 for _ in range(64))).status_code == 413
     assert list(disco.blobs.names()) == []
     assert [path for path in disco.blobs.root.iterdir() if path.is_file()] == []
+    assert [*uploads.iterdir()] == []
+
+
+def begun(served: Served, project: str, length: int, part: bytes = b"") -> socket.socket:
+    """An upload that has sent its head and part of its body."""
+    sock = socket.create_connection(("127.0.0.1", int(served.host.rpartition(":")[2])), timeout=5)
+    head = (
+        f"POST /api/projects/{project}/files?name=a.wav HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n"
+    )
+    sock.sendall(head.encode() + part)
+    return sock
+
+
+def soon(true: Callable[[], bool]) -> bool:
+    """Whether it comes true within seconds."""
+    end = time.monotonic() + 5
+    while not true() and time.monotonic() < end:
+        time.sleep(0.01)
+    return true()
+
+
+def test_an_upload_that_breaks_off_leaves_nothing(served: Served, made: Catalogue, uploads: Path) -> None:
+    """Given an upload under way, when its sender goes, then its temporary file goes, and there is no blob of it."""
+    blobs = sorted(made.service.blobs.names())
+    with begun(served, made.project, 3 << 20, b"x" * (2 << 20)):
+        assert soon(lambda: any(path.stat().st_size for path in uploads.glob("*/*")))
+        assert [folder.stat().st_mode & 0o077 for folder in uploads.iterdir()] == [0]
+    assert soon(lambda: not any(uploads.iterdir()))
+    assert sorted(made.service.blobs.names()) == blobs
+
+
+def test_where_an_upload_goes_is_looked_at_first(served: Served, made: Catalogue) -> None:
+    """Given what is no project, when an upload to it has said its length, then it is refused before a byte is sent."""
+    for id, status in ((made.assets["song"], b"422"), ("00000000-0000-0000-0000-000000000000", b"404")):
+        with begun(served, id, 1 << 20) as sock:
+            assert sock.recv(1000).split(b" ")[1] == status
+
+
+def test_an_upload_that_stands_still_is_let_go(
+    served: Served, made: Catalogue, uploads: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given an upload that sends no more, when its time is up, then 503 and nothing is left."""
+    monkeypatch.setattr("api.rest.STALLED_S", 0.1)
+    with begun(served, made.project, 1 << 20, b"x") as sock:
+        assert sock.recv(1000).split(b" ")[1] == b"503"
+    assert [*uploads.iterdir()] == []
 
 
 def test_a_download_survives_in_the_document(ask: Ask, client: Client, made: Catalogue) -> None:

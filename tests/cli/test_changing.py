@@ -85,3 +85,13 @@ def test_retry_without_dead_letters(disco: Disco, home: Path) -> None:
     """Given no dead letters, when all are retried, then there is nothing to do; one by name is not found."""
     assert disco(home, "retry", "--all", "--no-wait", "--json").json["retried"] == []
     assert disco(home, "retry", "00000000").status == 3
+
+
+def test_a_project_and_a_track_can_be_begun(disco: Disco, home: Path) -> None:
+    """Given a name, then there is a project, and with --in a track of it; twice, or without a name, is refused."""
+    project = disco(home, "create", "Album", "--json").json["id"]
+    track = disco(home, "create", "Drums", "--in", project[:8], "--json").json["id"]
+    assert disco(home, "show", track, "--json").json["container"] == project
+    again, nameless = disco(home, "create", "Album", "--json"), disco(home, "create", "", "--json")
+    assert (again.status, again.error["code"]) == (4, "conflict")
+    assert (nameless.status, nameless.error["code"]) == (2, "malformed")
