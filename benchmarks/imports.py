@@ -135,7 +135,7 @@ def plain_loop(home: str, paths: list[str]) -> float:
 
 def _take(blobs: FolderBlobs, path: Path) -> None:
     open_blobs = partial(FolderBlobs, blobs.root)
-    taken = take_in(open_blobs, path)
+    taken = take_in(open_blobs, path, path.name)
     assert isinstance(taken.probed.facts, AudioFacts), f"{path} is not audio"
     event = AudioImported.model_construct(
         asset_id=ASSET,

@@ -119,6 +119,16 @@ class Recorded:
             self._json = _upcast(kind, self.version, self.raw, where=f"position {self.position}")
         return self._json
 
+    def look(self) -> None:
+        """Decode it the way readers of its type will want it: findings as JSON, what changes resources as a payload.
+
+        Raises: as `data` and `json`.
+        """
+        if _kind(self.type, self.version, f"position {self.position}").FINDING:
+            self.json  # noqa: B018  # for its effect
+        else:
+            self.data  # noqa: B018  # the same
+
     @property
     def time(self) -> datetime:
         """When it happened, in UTC."""

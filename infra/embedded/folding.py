@@ -159,7 +159,7 @@ class Folding:
             try:
                 page = self._log.read(start, limit=size, upto=upto)
                 for event in page:
-                    event.json  # noqa: B018  # decoded before the write lock is taken
+                    event.look()  # decoded before the write lock is taken
             except (Corrupted, NewerVersion, Malformed):
                 if pages:
                     return pages

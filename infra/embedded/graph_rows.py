@@ -39,6 +39,10 @@ CREATE INDEX {t}_downstream ON {t}_edges (up, down, relation, since, until, sinc
 """
 INDEXES = f"CREATE INDEX {{t}}_findings ON {{t}}_nodes (id) WHERE key >= {FINDINGS};"
 TABLES = ("ids", "nodes", "edges")
+NODE_COLUMNS = (
+    *("key", "since", "until", "since_us", "until_us", "id", "born", "born_us", "kind"),
+    *("variant", "label", "project", "archived", "facts"),
+)
 
 
 class SqliteGraphRows:
@@ -51,7 +55,7 @@ class SqliteGraphRows:
         self._new = f"INSERT INTO {table}_ids (id) VALUES (?) ON CONFLICT DO NOTHING RETURNING key"
         self._fresh: set[int] = set()
         self._nodes: list[tuple[object, ...]] = []
-        self._gathered: set[int] = set()
+        self._gathered: dict[int, int] = {}  # key -> where its newest version stands among the nodes
         self._edges: list[tuple[int, int, int, int, int, int, int]] = []
 
     def _key(self, id: str) -> int:
@@ -85,7 +89,7 @@ class SqliteGraphRows:
     def _add(self, key: int, kind: Kind, id: str, variant: str, label: str, project: str, at: At, facts: Facts) -> None:
         position, time_us = at.position, at.time_us
         place = (key, position, EVER, time_us, EVER, key_of(id), position, time_us)
-        self._gathered.add(key)
+        self._gathered[key] = len(self._nodes)
         self._nodes.append((*place, kind.value, variant, label, key_of(project), 0, orjson.dumps(facts)))
 
     def _has_node(self, key: int) -> bool:
@@ -103,18 +107,31 @@ class SqliteGraphRows:
         self._amend(id, "archived", int(archived), at)
 
     def _amend(self, id: str, column: str, value: object, at: At) -> None:
-        key, nodes = self._key(id), f"{self._table}_nodes"
-        if key in self._gathered:
-            self.flush()
-        newest = f"SELECT max(since) FROM {nodes} WHERE key = ?"
-        since = self._connection.execute(newest, (key,)).get
+        key = self._key(id)
+        place = self._gathered.get(key)
+        if place is None:
+            self._amend_stored(key, column, value, at)
+            return
+        newest = dict(zip(NODE_COLUMNS, self._nodes[place], strict=True))
+        if newest["since"] >= at.position:  # type: ignore[operator]  # positions
+            return
+        ended = {**newest, "until": at.position, "until_us": at.time_us}
+        renewed = {**newest, "since": at.position, "since_us": at.time_us, column: value}
+        self._nodes[place] = tuple(ended.values())
+        self._gathered[key] = len(self._nodes)
+        self._nodes.append(tuple(renewed.values()))
+
+    def _amend_stored(self, key: int, column: str, value: object, at: At) -> None:
+        nodes = f"{self._table}_nodes"
+        since = fetch_one(self._connection, f"SELECT max(since) FROM {nodes} WHERE key = ?", (key,))
         if since is None or since >= at.position:
             return
-        copied = "key, ?, until, ?, until_us, id, born, born_us, kind, variant, label, project, archived, facts"
-        copied = copied.replace(column, "?")
+        given = {"since": at.position, "since_us": at.time_us, column: value}
+        copied = ", ".join("?" if name in given else name for name in NODE_COLUMNS)
+        values = [given[name] for name in NODE_COLUMNS if name in given]
         self._connection.execute(
             f"INSERT INTO {nodes} SELECT {copied} FROM {nodes} WHERE key = ? AND since = ?",
-            (at.position, at.time_us, value, key, since),
+            (*values, key, since),
         )
         self._connection.execute(
             f"UPDATE {nodes} SET until = ?, until_us = ? WHERE key = ? AND since = ?",

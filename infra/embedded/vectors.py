@@ -39,6 +39,8 @@ class SqliteVectorRows:
         self._table = table
         self._rows: dict[str, tuple[str, str, bytes, int]] = {}
         self._spaces: dict[str, int] = {}
+        self._insert = f"""INSERT INTO {table}_of (id, project, space, position) VALUES (?, ?, ?, ?)
+                           ON CONFLICT DO NOTHING RETURNING key"""
 
     def vector(self, id: str, *, project: str, space: str, packed: str, at: At) -> None:
         """See `VectorRows.vector`. A vector of another length is of a space that this index does not hold."""
@@ -53,27 +55,28 @@ class SqliteVectorRows:
             self._spaces[name] = fetch_one(self._connection, f"SELECT space FROM {table} WHERE name = ?", (name,))
         return self._spaces[name]
 
+    def _place(
+        self, id: bytes, project: str, space: str, raw: bytes, position: int
+    ) -> tuple[int, str, int, bytes] | None:
+        """The index's row of a vector, once what it replaces is gone; None for one older than what is there."""
+        connection, number = self._connection, self._space(space)
+        values = (id, key_of(project), number, position)
+        key = fetch_one(connection, self._insert, values)
+        if key is None:
+            key, newest = fetch(connection, f"SELECT key, position FROM {self._table}_of WHERE id = ?", (id,))[0]
+            if newest >= position:
+                return None
+            connection.execute(f"DELETE FROM {self._table}_index WHERE key = ?", (key,))
+            connection.execute(
+                f"UPDATE {self._table}_of SET project = ?, space = ?, position = ? WHERE key = ?", (*values[1:], key)
+            )
+        return key, project, number, raw
+
     def flush(self) -> None:
         """Write what was gathered, the newest of each resource."""
-        table, connection = self._table, self._connection
-        for id, (project, space_name, raw, position) in self._rows.items():
-            space = self._space(space_name)
-            blob = key_of(id)
-            found = fetch(connection, f"SELECT key, position FROM {table}_of WHERE id = ?", (blob,))
-            if found and found[0][1] >= position:
-                continue
-            if found:
-                connection.execute(f"DELETE FROM {table}_index WHERE key = ?", (found[0][0],))
-                connection.execute(f"DELETE FROM {table}_of WHERE key = ?", (found[0][0],))
-            values = (blob, key_of(project), space, position)
-            connection.execute(
-                f"INSERT INTO {table}_of (id, project, space, position) VALUES (?, ?, ?, ?)",
-                values,
-            )
-            connection.execute(
-                f"INSERT INTO {table}_index (key, project, space, embedding) VALUES (?, ?, ?, ?)",
-                (connection.last_insert_rowid(), project, space, raw),
-            )
+        rows = [row for id, given in self._rows.items() if (row := self._place(key_of(id), *given)) is not None]
+        insert = f"INSERT INTO {self._table}_index (key, project, space, embedding) VALUES (?, ?, ?, ?)"
+        self._connection.executemany(insert, rows)
         self._rows.clear()
 
 
