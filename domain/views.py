@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from domain.ids import ProjectId, ResourceId
 
@@ -59,8 +59,7 @@ class AsOf:
 NOW = AsOf()
 
 
-@dataclass(frozen=True, slots=True)
-class At:
+class At(NamedTuple):
     """Where and when something became so."""
 
     position: int

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from domain.views import DocumentRows
+from domain.views import Document, DocumentRows
 from events.envelope import Recorded
 from events.processing import ProcessingFailed, RetryRequested
 
@@ -30,19 +30,23 @@ def apply(rows: DocumentRows, events: list[Recorded]) -> None:
                 "failed": 0,
                 "retried": 0,
             }
-        if job["position"] >= event.position:
-            continue
-        rows.put(event.correlation, _after(job, event))
+        if job["position"] < event.position:
+            _count(job, event)
+            rows.put(event.correlation, job)
 
 
-def _after(job: dict, event: Recorded) -> dict:  # type: ignore[type-arg]  # JSON
-    processor = event.answering
+def _count(job: Document, event: Recorded) -> None:
+    """Add an event to its job, in place: a job may hold a million."""
+    _add(job["types"], event.type)
+    if event.answering is not None:
+        _add(job["answered"], event.answering)
     if event.type == ProcessingFailed.TYPE:
-        job = {**job, "failed": job["failed"] + 1}
+        job["failed"] += 1
     elif event.type == RetryRequested.TYPE:
-        job = {**job, "retried": job["retried"] + 1}
-    if processor is not None:
-        answered = {**job["answered"], processor: job["answered"].get(processor, 0) + 1}
-        job = {**job, "answered": answered}
-    types = {**job["types"], event.type: job["types"].get(event.type, 0) + 1}
-    return {**job, "types": types, "position": event.position, "updated_us": event.time_us}
+        job["retried"] += 1
+    job["position"] = event.position
+    job["updated_us"] = event.time_us
+
+
+def _add(counts: dict[str, int], name: str) -> None:
+    counts[name] = counts.get(name, 0) + 1
