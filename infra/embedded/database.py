@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from infra.embedded.checkpointing import Checkpointer
 APPLICATION_ID = 0x44495343  # "DISC"
 FORMAT = 1
 BUSY_MS = 30_000
+CLOSE_S = 10.0
 READ_CACHE_KIB = 16_384
 WRITE_CACHE_KIB = 98_304
 CHECKPOINT_CACHE_KIB = 1_024
@@ -121,8 +123,22 @@ class Database:
         self._checkpointer.close()
         with self._write_lock:
             for connection in list(self._opened):
-                connection.close()
+                _close(connection)
             self._opened.clear()
+
+
+def _close(connection: apsw.Connection) -> None:
+    """Close a connection, once the read that another thread may be in the middle of is over."""
+    end = time.monotonic() + CLOSE_S
+    while True:
+        try:
+            connection.close()
+        except apsw.ThreadingViolationError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.005)
+        else:
+            return
 
 
 def load_vectors(connection: apsw.Connection) -> None:
