@@ -132,32 +132,33 @@ def recorded(rows: Iterator[tuple[Any, ...]]) -> Iterator[Recorded]:  # Any: typ
     Raises: Corrupted, naming the position of a row that does not match its checksum.
     """
     where = "an unknown position"
-    while True:
-        try:
-            row = next(rows, None)
-            if row is None:
-                return
+    try:
+        for row in rows:
             where = f"position {row[0]}"
             if crc32(_PLACE(row[0], row[1]), _crc(*row[3:])) != row[2]:
                 raise ValueError("its checksum differs")
-        except (ValueError, TypeError, OverflowError, struct.error) as error:
-            message = f"the event at {where} is damaged ({error}); restore a backup of the file"
-            raise Corrupted(message, position=where) from error
-        (position, sequence, _, id, project, subject, causation, type, source, actor, correlation) = row[:11]
-        (version, time_us, duration_ms, raw, _) = row[11:]
-        yield Recorded(
-            position,
-            sequence,
-            EventId(id_of(id)),
-            ProjectId(id_of(project)),
-            id_of(subject),
-            type,
-            version,
-            time_us,
-            source,
-            actor,
-            correlation,
-            None if causation is None else EventId(id_of(causation)),
-            duration_ms,
-            raw,
-        )
+            yield _recorded(row)
+    except (ValueError, TypeError, OverflowError, struct.error) as error:
+        message = f"the event at {where} is damaged ({error}); restore a backup of the file"
+        raise Corrupted(message, position=where) from error
+
+
+def _recorded(row: tuple[Any, ...]) -> Recorded:  # Any: typed by the schema
+    (position, sequence, _, id, project, subject, causation, type, source, actor, correlation) = row[:11]
+    (version, time_us, duration_ms, raw, _) = row[11:]
+    return Recorded(
+        position,
+        sequence,
+        EventId(id_of(id)),
+        ProjectId(id_of(project)),
+        id_of(subject),
+        type,
+        version,
+        time_us,
+        source,
+        actor,
+        correlation,
+        None if causation is None else EventId(id_of(causation)),
+        duration_ms,
+        raw,
+    )
