@@ -154,10 +154,3 @@ class Progress:
     total: int
     failed: int = 0
     eta_s: float | None = None
-
-
-class ProgressSink(Protocol):
-    """Where progress goes."""
-
-    def report(self, progress: Progress) -> None:
-        """Tell whoever listens."""

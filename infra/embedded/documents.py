@@ -33,12 +33,14 @@ CREATE VIRTUAL TABLE {t}_words USING fts5(
     name, tags, words, project, tokenize="unicode61 remove_diacritics 2", prefix='2 3');
 """
 RESOURCE_TABLES = ("words", "rows")
+RESOURCE_COLUMNS = ("project", "kind", "archived")
 
 
 class SqliteDocumentRows:
     """`DocumentRows` for one page: documents are read once, folded in memory, written once.
 
-    `columns` makes the row of a document; `words`, where given, its full text.
+    `names` are the columns between id and document, `columns` makes them of a document; `words`, where given, its full
+    text.
     """
 
     def __init__(
@@ -47,12 +49,14 @@ class SqliteDocumentRows:
         table: str,
         *,
         key: Callable[[str], str | bytes],
+        names: tuple[str, ...],
         columns: Callable[[Document], tuple[object, ...]],
         words: Callable[[Document], Words | None] | None = None,
     ) -> None:
         self._connection = connection
         self._table = table
         self._key = key
+        self._names = names
         self._columns = columns
         self._words = words
         self._find = f"SELECT key FROM {table}_rows WHERE id = ?"
@@ -106,16 +110,15 @@ class SqliteDocumentRows:
         self._changed.clear()
 
     def _write(self, inserted: list[tuple[object, ...]], updated: list[tuple[object, ...]]) -> None:
-        found = fetch(self._connection, f"SELECT name FROM pragma_table_info('{self._table}_rows')")
-        names = [name for (name,) in found]
+        names = ("id", *self._names, "document")
         if inserted:
-            marks = ", ".join("?" * (len(names) - 1))
+            marks = ", ".join("?" * len(names))
             self._connection.executemany(
-                f"INSERT INTO {self._table}_rows ({', '.join(names[1:])}) VALUES ({marks})",
+                f"INSERT INTO {self._table}_rows ({', '.join(names)}) VALUES ({marks})",
                 inserted,
             )
         if updated:
-            sets = ", ".join(f"{name} = ?" for name in names[2:])
+            sets = ", ".join(f"{name} = ?" for name in names[1:])
             self._connection.executemany(
                 f"UPDATE {self._table}_rows SET {sets} WHERE key = ?",
                 updated,
@@ -149,12 +152,16 @@ class SqliteDocumentRows:
 
 def resource_rows(connection: apsw.Connection, table: str) -> SqliteDocumentRows:
     """Rows of the catalogue."""
-    return SqliteDocumentRows(connection, table, key=key_of, columns=_resource_columns, words=words_of)
+    return SqliteDocumentRows(
+        connection, table, key=key_of, names=RESOURCE_COLUMNS, columns=_resource_columns, words=words_of
+    )
 
 
 def record_rows(connection: apsw.Connection, table: str) -> SqliteDocumentRows:
     """Rows of jobs or dead letters."""
-    return SqliteDocumentRows(connection, table, key=str, columns=lambda document: (document["project"],))
+    return SqliteDocumentRows(
+        connection, table, key=str, names=("project",), columns=lambda document: (document["project"],)
+    )
 
 
 def _resource_columns(document: Document) -> tuple[object, ...]:

@@ -231,6 +231,7 @@ class Folding:
             with self._database.write(durable=False) as connection:
                 connection.execute("DELETE FROM views WHERE name = ? AND generation = ?", (name, number))
             self._caches.pop(table, None)
+            self._failed.pop(table, None)
 
     def unfinished(self) -> bool:
         """Whether some view is being built beside its live generation, or stands still and waits to be tried again."""
