@@ -8,6 +8,9 @@ BIN = $(VENV)/bin
 INPUT =
 ONLY =
 UPGRADE =
+QUICK =
+NAMES =
+SERVERS = $(BIN)/python -m infra.local_servers
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header $(UPGRADE)
 
 help:
@@ -15,10 +18,12 @@ help:
 	@echo 'make serve              start the service and print its addresses'
 	@echo 'make test               lint, types, imports, all tests'
 	@echo 'make bench [ONLY=name]  write build/bench.json'
+	@echo 'make servers [QUICK=1] [NAMES=kafka…]  install and start Kafka, Neo4j, TimescaleDB, Milvus, S3 on loopback'
+	@echo 'make servers-stop       stop them; their data stays in build/servers'
 	@echo 'make env                everything for development in $(VENV), the command disco included'
 	@echo 'make lint               ruff, mypy and import-linter alone'
 	@echo 'make lock [UPGRADE=--upgrade]  write the hashed requirements anew'
-	@echo 'make clean              remove what was built; make distclean: $(VENV) too'
+	@echo 'make clean              remove what was built; make distclean: $(VENV) too; make servers-clean: the servers'
 
 demo: $(VENV)/.base
 	@set --; if test -n '$(INPUT)'; then set -- '$(INPUT)'; fi; \
@@ -42,6 +47,16 @@ bench: $(VENV)/.dev
 
 env: $(VENV)/.dev
 
+servers: $(VENV)/.base
+	@if test -n '$(QUICK)'; then $(SERVERS) up --quick $(NAMES); else $(SERVERS) up $(NAMES); fi
+
+servers-stop: $(VENV)/.base
+	@$(SERVERS) stop $(NAMES)
+
+# What was fetched and built of them, for every checkout of this user.
+servers-clean: servers-stop
+	@$(SERVERS) forget
+
 $(VENV)/.tools: requirements/uv.txt
 	@sh requirements/install.sh tools '$(PYTHON)' '$(VENV)'
 
@@ -55,12 +70,16 @@ lock: $(VENV)/.tools
 	$(COMPILE) requirements/uv.in -o requirements/uv.txt
 	$(COMPILE) pyproject.toml --extra dev -o requirements/dev.txt
 	$(COMPILE) pyproject.toml -c requirements/dev.txt -o requirements/base.txt
+	$(COMPILE) pyproject.toml -c requirements/dev.txt --extra server -o requirements/server.txt
+	$(COMPILE) infra/local_servers/locks/milvus-lite.in -o infra/local_servers/locks/milvus-lite.txt
 
+# A server whose data is removed under it would run on for ever.
 clean:
+	@if test -d build/servers && test -x $(BIN)/python; then $(SERVERS) stop; fi
 	rm -rf build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
 distclean: clean
 	rm -rf $(VENV)
 
-.PHONY: help demo serve test lint bench env lock clean distclean
+.PHONY: help demo serve test lint bench env servers servers-stop servers-clean lock clean distclean
