@@ -1,39 +1,14 @@
-"""Rows: how they are fetched, and how ids lie in them (16 bytes, which halves the indexes)."""
+"""Rows: how they are fetched."""
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any
 
 import apsw
 
-from domain.errors import Malformed
-from domain.ids import ResourceId
+from infra.keys import id_of, key_of, new_key
 
-
-def new_key(id: str) -> bytes:
-    """The id as 16 bytes, for one that is not likely to come again.
-
-    Raises: Malformed, if it is not UUID text.
-    """
-    try:
-        key = bytes.fromhex(id.replace("-", ""))
-    except (ValueError, AttributeError):
-        key = b""
-    if len(key) != 16:
-        raise Malformed(f"{id!r} is not an id", field="id")
-    return key
-
-
-key_of = lru_cache(8192)(new_key)
-"""The id as 16 bytes, remembered: most rows name the same project and subject as the row before."""
-
-
-@lru_cache(8192)
-def id_of(key: bytes) -> ResourceId:
-    """The id that lies in these 16 bytes."""
-    text = key.hex()
-    return ResourceId(f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}")
+__all__ = ["fetch", "fetch_one", "id_of", "key_of", "new_key"]
 
 
 def fetch(connection: apsw.Connection, query: str, values: tuple[Any, ...] | list[Any] = ()) -> list[tuple[Any, ...]]:

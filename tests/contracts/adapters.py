@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
+
+import apsw
 
 from domain.ports import Blobs, EventLog
 from infra.embedded.blobs import FolderBlobs
@@ -24,8 +28,8 @@ class LogAdapter(Protocol):
     def fields(self, position: int) -> dict[str, Any]:
         """What is stored of an event, by field. Any: as the store gives it."""
 
-    def store(self, position: int, field: str, value: Any) -> None:
-        """Put another value into a field, behind the log's back."""
+    def store(self, position: int, field: str, value: Any) -> bool:
+        """Put another value into a field, behind the log's back; False where the store itself refuses it."""
 
     def delete(self, position: int) -> None:
         """Take an event away, behind the log's back."""
@@ -58,10 +62,14 @@ class EmbeddedLog:
             names = [column[0] for column in found.get_description()]
             return dict(zip(names, next(found), strict=True))
 
-    def store(self, position: int, field: str, value: Any) -> None:
+    def store(self, position: int, field: str, value: Any) -> bool:
         """See `LogAdapter.store`."""
-        with self._opened[0][1].write() as connection:
-            connection.execute(f"UPDATE events SET {field} = ? WHERE position = ?", (value, position))  # noqa: S608
+        try:
+            with self._opened[0][1].write() as connection:
+                connection.execute(f"UPDATE events SET {field} = ? WHERE position = ?", (value, position))  # noqa: S608
+        except apsw.Error:
+            return False
+        return True
 
     def delete(self, position: int) -> None:
         """See `LogAdapter.delete`."""
@@ -75,7 +83,14 @@ class EmbeddedLog:
             database.close()
 
 
-LOGS = {"embedded": EmbeddedLog}
+def server_log(folder: Path) -> LogAdapter:
+    """The log over real servers; skips where there are none."""
+    from tests.contracts.server_log import ServerLogAdapter
+
+    return ServerLogAdapter(folder)
+
+
+LOGS: dict[str, Callable[[Path], LogAdapter]] = {"embedded": EmbeddedLog, "server": server_log}
 
 
 class BlobsAdapter(Protocol):
@@ -86,6 +101,9 @@ class BlobsAdapter(Protocol):
 
     def leftovers(self) -> int:
         """How many files, or parts, lie there that are no blobs."""
+
+    def close(self) -> None:
+        """Take away what was made."""
 
 
 class FolderAdapter:
@@ -102,5 +120,19 @@ class FolderAdapter:
         """See `BlobsAdapter.leftovers`."""
         return sum(path.is_file() and len(path.name) != 64 for path in self._root.rglob("*"))
 
+    def close(self) -> None:
+        """See `BlobsAdapter.close`: the folder is the test's."""
 
-BLOBS = {"embedded": FolderAdapter}
+
+def s3_blobs(server: str, folder: Path) -> BlobsAdapter:
+    """Blobs in a bucket of a real server; skips where there is none."""
+    from tests.contracts.server_blobs import S3
+
+    return S3[server](folder)
+
+
+BLOBS: dict[str, Callable[[Path], BlobsAdapter]] = {
+    "embedded": FolderAdapter,
+    "s3": partial(s3_blobs, "s3"),
+    "versity": partial(s3_blobs, "versity"),
+}

@@ -1,0 +1,92 @@
+"""The server profile put together: one process's part in an installation on servers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from domain.views import Difference
+from infra.base import BaseDisco
+from infra.memory import calm_collector
+from infra.pool import WorkerPool
+from infra.server import ledger, registry
+from infra.server.installation import Installation
+from infra.server.postgres import Pg
+from infra.server.worker import Worker
+from infra.settings import Settings
+from infra.wiring import CONSUMERS, PROCESSORS
+from projections import jobs
+
+RELAYED_S = 30.0
+
+
+class ServerDisco(BaseDisco):
+    """`Service` over the servers that the settings name.
+
+    run: whether this process may relay what is written to Kafka; it does when it is elected.
+    """
+
+    def __init__(self, settings: Settings, *, run: bool = True) -> None:
+        self.installation = Installation(settings)
+        super().__init__(
+            settings,
+            self.installation.log,
+            self.installation.blobs,
+            self.installation.views,
+            self.installation.progress,
+            open_blobs=self.installation.open_blobs,
+            pool=WorkerPool(settings.workers, memory_bytes=settings.worker_memory_mib << 20),
+        )
+        self._register_models()
+        self._worker: Worker | None = None
+        calm_collector()
+        if run:
+            self.installation.relay.start()
+
+    def work(self, *, processors: Sequence[str] | None = None, views: Sequence[str] | None = None) -> list[str]:
+        """See `BaseDisco.work`."""
+        self._worker = Worker(self.installation, self._pool, processors=processors, views=views)
+        self._worker.start()
+        return list(self._worker.hosts)
+
+    def pending(self, job: str | None = None) -> int:
+        """See `Service.pending`."""
+        with self.installation.postgres.read(snapshot=True) as connection:
+            done, head = _answered(connection), ledger.head(connection)
+        if job is None:
+            return max(0, head - done)
+        document = self.views.jobs.get(job)
+        return 0 if done >= document["position"] else jobs.pending(document, CONSUMERS)
+
+    def _settled(self) -> bool:
+        head = self.log.head()
+        return self.pending() == 0 and self.installation.views.position() >= head == self.log.head()
+
+    def rebuild(self, names: Sequence[str] = (), *, on_progress: Callable[[int, int], None] | None = None) -> None:
+        """See `Service.rebuild`."""
+        self.installation.views.rebuild(names, on_progress=on_progress)
+
+    def catch_up(self, *, on_progress: Callable[[int, int], None] | None = None) -> None:
+        """See `BaseDisco.catch_up`."""
+        self.installation.relayed(RELAYED_S)
+        self.installation.folding.catch_up(on_progress=on_progress)
+
+    def differences(self) -> Iterator[Difference]:
+        """See `Service.differences`. Damage to the log itself comes first."""
+        for message in self.installation.log.damage():
+            yield Difference("events", "damaged", self.installation.postgres.where, message)
+        yield from self.views.differences()
+
+    def close(self) -> None:
+        """See `Service.close`."""
+        if self._worker is not None:
+            self._worker.stop()
+        self._pool.close()
+        self.installation.close()
+
+
+def _answered(connection: Pg) -> int:
+    """The position up to which every processor has answered everything, whichever partition it lies in."""
+    query = """SELECT partition, min(position) FROM processed WHERE processor = ANY(%s)
+               GROUP BY partition HAVING count(*) = %s"""
+    found = connection.execute(query, (list(PROCESSORS), len(PROCESSORS))).fetchall()
+    return registry.reached_by(connection, {int(partition): int(position) for partition, position in found})

@@ -1,0 +1,159 @@
+"""A host on Faust.
+
+Faust is given one thing to do: to be a member of the group and to hand over what it reads. It keeps no table, opens no
+port, makes no topic and no folder, and its own counting of what was acknowledged is not used: it forgets it when
+partitions are shared anew. What its stream gives goes to the lanes, and the lanes say what to commit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import faust
+from faust.app.base import BootStrategy
+from faust.types import TP
+from yarl import URL
+
+from domain.errors import Unavailable
+from infra.server.hosting import SupervisedHost, break_off
+from infra.server.lanes import Lanes
+from infra.server.membership import Member, Place, log
+from infra.server.probe import Probe
+
+A_DAY_S = 86_400.0
+LOOK_S = 0.2
+
+
+class _Boot(BootStrategy):
+    enable_web = False
+
+
+class _App(faust.App):
+    BootStrategy = _Boot
+
+    async def on_first_start(self) -> None:
+        """Faust would make folders for its tables; there are none."""
+
+
+class _Unread(dict[TP, int | None]):
+    """What Faust remembers of the offsets it has handed over: nothing.
+
+    It would drop records that it was asked for again while later ones were still on their way; lanes know better.
+    """
+
+    def __getitem__(self, place: TP) -> None:
+        """Nothing was read."""
+
+    def __setitem__(self, place: TP, offset: int | None) -> None:
+        """Forget it."""
+
+
+def _app(place: Place) -> _App:
+    timing = place.timing
+    return _App(
+        place.group,
+        broker=[URL(f"kafka://{broker}") for broker in place.brokers.split(",")],
+        processing_guarantee="at_least_once",
+        web_enabled=False,
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        table_standby_replicas=0,  # there are none; partitions are shared by round robin
+        stream_wait_empty=False,  # a rebalance must not wait for a page of minutes
+        consumer_auto_offset_reset="earliest",
+        broker_session_timeout=timing.session_s,
+        broker_heartbeat_interval=timing.heartbeat_s,
+        broker_rebalance_timeout=timing.rebalance_s,
+        broker_request_timeout=max(90.0, timing.session_s),
+        broker_max_poll_interval=A_DAY_S,  # the watchdog sees better whether it gets on
+        broker_commit_interval=A_DAY_S,
+        broker_commit_livelock_soft_timeout=A_DAY_S,
+        stream_processing_timeout=A_DAY_S,
+    )
+
+
+class FaustMember(Member):
+    """A Faust app in this thread's event loop; Faust itself adds a thread for its consumer."""
+
+    def __init__(self, place: Place, lanes: Lanes, probe: Probe) -> None:
+        super().__init__(place, lanes, probe)
+        self._app = _app(place)
+        topic = self._app.topic(
+            place.topic, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw"
+        )
+        self._app.agent(topic, name=f"{place.group}.hand_over")(self._hand_over)
+        self._app.on_partitions_revoked.connect(self._on_revoked)
+        self._app.on_partitions_assigned.connect(self._on_assigned)
+
+    async def _hand_over(self, stream: Any) -> None:  # Any: a stream of raw events
+        async for event in stream.noack().events():
+            await self.feed(event.message.partition, [event.message])
+
+    async def _on_revoked(self, _app: object, /, *_: Iterable[TP], **__: object) -> None:
+        await self.revoking()
+
+    async def _on_assigned(self, _app: object, /, *assigned: Iterable[TP], **_: object) -> None:
+        await self.assigned([place.partition for places in assigned for place in places])
+
+    @property
+    def _consumer(self) -> Any:  # Any: what is used of it is no part of its interface
+        return self._app.consumer
+
+    async def run(self) -> None:
+        """See `Member.run`."""
+        self._consumer._read_offset = _Unread()
+        await self._app.start()
+        while not self._app.should_stop:
+            await asyncio.sleep(LOOK_S)
+        raise Unavailable(f"Faust has ended by itself: {self._app.crash_reason!r}") from self._app.crash_reason
+
+    async def leave(self) -> None:
+        """See `Member.leave`."""
+        self._app.on_partitions_revoked.disconnect(self._on_revoked)
+        self._app.on_partitions_assigned.disconnect(self._on_assigned)
+        await self._app.stop()
+
+    def abandon(self) -> None:
+        """See `Member.abandon`."""
+        thread = self._consumer._thread
+        if thread.thread_loop.is_running():
+            thread.thread_loop.call_soon_threadsafe(thread.thread_loop.stop)
+        break_off("faust", "mode", "aiokafka")
+
+    async def commit(self, positions: Mapping[int, int]) -> None:
+        """See `Member.commit`."""
+        due = {self._place(partition): at for partition, at in positions.items() if self._ours(partition)}
+        if due and not await self._consumer._thread.commit(due):
+            log.info("not_committed", group=self.place.group)
+
+    def pause(self, partition: int) -> None:
+        """See `Gate.pause`.
+
+        By the name that Faust has for a full buffer: what its own `pause_partitions` finds already fetched is dropped,
+        and then taken for a gap that may be committed.
+        """
+        if self._ours(partition):
+            self._consumer.on_buffer_full(self._place(partition))
+
+    def resume(self, partition: int) -> None:
+        """See `Gate.resume`."""
+        if self._ours(partition):
+            self._consumer.on_buffer_drop(self._place(partition))
+
+    def rewind(self, partition: int, offset: int) -> None:
+        """See `Gate.rewind`."""
+        if self._ours(partition):
+            self._app.add_future(self._consumer.seek_wait({self._place(partition): offset}))
+
+    def _ours(self, partition: int) -> bool:
+        return self._place(partition) in self._consumer.assignment()
+
+    def _place(self, partition: int) -> TP:
+        return TP(self.place.topic, partition)
+
+
+class FaustHost(SupervisedHost):
+    """See `Host`."""
+
+    kind = FaustMember

@@ -1,0 +1,240 @@
+"""Folding partitions of the log into views, and building generations beside the live ones.
+
+A page is folded in a PostgreSQL transaction that holds its view's live generation and its partition's checkpoint: rows
+in PostgreSQL commit with the checkpoint; rows elsewhere come first and are keyed, so that doing a page again, by
+another worker or after a crash, changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import structlog
+
+from domain.errors import DiscoError, Malformed, Unavailable
+from events.envelope import Recorded
+from infra.server import ledger, registry
+from infra.server.postgres import Pg, Postgres, lock_until_commit
+from infra.server.records import Partition
+from infra.server.registry import Generation
+from infra.server.replay import History
+from infra.server.store import View
+
+PAGE = 5_000
+log_ = structlog.get_logger("folding")
+
+OnProgress = Callable[[int, int], None]
+
+
+class Folding:
+    """The views' generations, and what is folded into them."""
+
+    def __init__(self, postgres: Postgres, history: History, views: Sequence[View]) -> None:
+        self._postgres = postgres
+        self._history = history
+        self._views = {view.name: view for view in views}
+
+    def prepare(self) -> None:
+        """Give each view that has none its first generation, live from the start: there is nothing better to read."""
+        for view in self._views.values():
+            with self._postgres.transaction(statement_s=0) as connection:
+                lock_until_commit(connection, f"{self._postgres.schema} {view.name}")
+                if not any(each.state == "live" for each in registry.generations(connection, view.name)):
+                    first = registry.add(connection, view.name, view.store.version, "live")
+                    view.store.create(connection, first.number)
+                    view.store.finish(connection, first.number)
+
+    def outdated(self) -> list[str]:
+        """Views whose live generation was made by another version of the projection, or that are being built."""
+        with self._postgres.read() as connection:
+            found = registry.generations(connection)
+        return sorted(
+            {
+                each.name
+                for each in found
+                if each.name in self._views
+                and (each.state == "building" or (each.state == "live" and each.version != self._version(each.name)))
+            }
+        )
+
+    def _version(self, name: str) -> int:
+        return self._views[name].store.version
+
+    def position(self, name: str, partition: int) -> int:
+        """How far the live generation of a view has come in a partition."""
+        with self._postgres.read() as connection:
+            live = next((g for g in registry.generations(connection, name) if g.state == "live"), None)
+            return 0 if live is None else registry.positions(connection, name, live.number).get(partition, 0)
+
+    def fold(self, name: str, partition: int, previous: int, events: Sequence[Recorded]) -> int:
+        """Fold the events of a partition that follow position `previous` into a view; return how far it has come.
+
+        What was folded before is left out. Where the view has not come to `previous`, nothing is folded: the answer
+        says where to go on from. An event that a view cannot take keeps it where it is, in that partition alone.
+        Raises: Unavailable; Malformed, NewerVersion or whatever the projection raises, which is noted as well.
+        """
+        try:
+            return self._postgres.retrying(lambda connection: self._fold(connection, name, partition, previous, events))
+        except Unavailable:
+            raise
+        except Exception as error:
+            self._stand_still(name, partition, previous, error)
+            raise
+
+    def _stand_still(self, name: str, partition: int, previous: int, error: Exception) -> None:
+        told = error.message if isinstance(error, DiscoError) else f"{type(error).__name__}: {error}"
+        why = f"cannot take what comes behind {previous} in partition {partition}: {told}"
+        log_.error("view_stands_still", view=name, partition=partition, position=previous, why=why)
+        with self._postgres.transaction() as connection:
+            live = registry.live_locked(connection, name)
+            if live is not None:
+                registry.stand_still(connection, name, live, partition, why)
+
+    def _fold(self, connection: Pg, name: str, partition: int, previous: int, events: Sequence[Recorded]) -> int:
+        view = self._views[name]
+        live = registry.live_locked(connection, name)
+        if live is None:
+            raise Unavailable(f"the view {name} has no live generation; start a worker anew", retry_s=1)
+        position = registry.position_locked(connection, name, live, partition)
+        due = [event for event in events if event.position > position]
+        if position < previous or not due:
+            return position
+        self._apply(view, connection, live, due, fresh=False)
+        registry.move(connection, name, live, {partition: due[-1].position})
+        return due[-1].position
+
+    def _apply(self, view: View, connection: Pg, generation: int, events: list[Recorded], *, fresh: bool) -> None:
+        rows = view.store.rows(connection, generation, fresh=fresh)
+        view.apply(rows, events)
+        rows.flush()
+
+    def catch_up(self, *, on_progress: OnProgress | None = None) -> None:
+        """Fold all that Kafka has now into the live generations, beside whoever else does; for where nobody does."""
+        ends = self._history.ends()
+        done, total = 0, len(self._views) * sum(ends.values())
+        for name in self._views:
+            with self._postgres.read() as connection:
+                live = next((each for each in registry.generations(connection, name) if each.state == "live"), None)
+                reached = {} if live is None else registry.positions(connection, name, live.number)
+                starts = dict.fromkeys(ends, 0) | ledger.offsets_behind(connection, reached)
+            states = {partition: Partition(reached.get(partition, 0)) for partition in ends}
+            done += sum(starts.values())
+            for partition, records in self._history.pages(starts, ends):
+                previous = states[partition].last
+                events = states[partition].take(records)
+                if events:
+                    self.fold(name, partition, previous, events)
+                done += len(records)
+                if on_progress is not None:
+                    on_progress(done, total)
+
+    # Building anew
+
+    def begin(self, names: Sequence[str] = ()) -> list[str]:
+        """Have these views, or all, built anew. Raises: Malformed, for an unknown name."""
+        for name in names:
+            if name not in self._views:
+                raise Malformed(f"there is no view {name!r}; there are {', '.join(sorted(self._views))}", field="view")
+        for name in names or self._views:
+            with self._postgres.transaction() as connection:
+                lock_until_commit(connection, f"{self._postgres.schema} {name}")
+                if not any(each.state == "building" for each in registry.generations(connection, name)):
+                    registry.add(connection, name, self._version(name), "building")
+        return list(names or self._views)
+
+    def build(self, name: str, *, on_progress: OnProgress | None = None) -> bool:
+        """Build a view's new generation from Kafka and make it the live one; False where another process is at it.
+
+        One that was stopped goes on where it was. Reads are served by the old generation until the moment they are by
+        the new one; folding into the old one waits while the last pages are folded into the new.
+        """
+        with self._postgres.session() as session:
+            key = f"{self._postgres.schema} {name} building"
+            (mine,) = session.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", (key,)).fetchone() or (0,)
+            if not mine:
+                return False
+            building = self._building(name)
+            if building is None:
+                return True
+            self._catch_up(building, on_progress)
+            self._finish(building)
+        return True
+
+    def _building(self, name: str) -> Generation | None:
+        """The generation to build; one of an older version of the projection is given up for a new one."""
+        view = self._views[name]
+        with self._postgres.transaction(statement_s=0) as connection:
+            lock_until_commit(connection, f"{self._postgres.schema} {name}")
+            found = [each for each in registry.generations(connection, name) if each.state == "building"]
+            current = next((each for each in found if each.version == view.store.version), None)
+            for each in found:
+                if each is not current:
+                    view.store.drop(connection, each.number)
+                    registry.remove(connection, each)
+            if current is None:
+                live = registry.live_locked(connection, name)
+                versions = {each.number: each.version for each in registry.generations(connection, name)}
+                if not found and live is not None and versions[live] == view.store.version:
+                    return None
+                current = registry.add(connection, name, view.store.version, "building")
+            if not registry.positions(connection, name, current.number):
+                view.store.drop(connection, current.number)  # a first page may have been tried
+            view.store.create(connection, current.number)
+            return current
+
+    def _catch_up(self, generation: Generation, on_progress: OnProgress | None) -> None:
+        """Fold everything that is in Kafka now."""
+        with self._postgres.read() as connection:
+            reached = registry.positions(connection, generation.name, generation.number)
+            starts = dict.fromkeys(self._history.ends(), 0) | ledger.offsets_behind(connection, reached)
+        ends = self._history.ends()
+        states = {partition: Partition(reached.get(partition, 0)) for partition in ends}
+        done, total, view = 0, sum(ends[each] - starts[each] for each in ends), self._views[generation.name]
+        for partition, records in self._history.pages(starts, ends):
+            events = states[partition].take(records)
+            if events:
+                with self._postgres.transaction(statement_s=0) as connection:
+                    # one that was stopped may have tried pages that it did not come to note
+                    self._apply(view, connection, generation.number, events, fresh=not reached)
+                    to = {partition: events[-1].position}
+                    registry.move(connection, generation.name, generation.number, to)
+            done += len(records)
+            if on_progress is not None:
+                on_progress(done, total)
+
+    def _finish(self, generation: Generation) -> None:
+        """Bring the new generation to where the old one is, and switch, while nothing is folded into the old one."""
+        name, view = generation.name, self._views[generation.name]
+        with self._postgres.transaction(statement_s=0) as connection:
+            view.store.finish(connection, generation.number)
+        with self._postgres.transaction(statement_s=0) as connection:
+            query = "SELECT generation FROM views WHERE name = %s AND state = 'live' FOR UPDATE"
+            row = connection.execute(query, (name,)).fetchone()
+            old = registry.positions(connection, name, int(row[0])) if row else {}
+            self._reach(connection, generation, old)
+            registry.switch(connection, generation)
+        log_.info("view_switched", view=name, generation=generation.number)
+
+    def _reach(self, connection: Pg, generation: Generation, old: dict[int, int]) -> None:
+        reached = registry.positions(connection, generation.name, generation.number)
+        behind = {each: reached.get(each, 0) for each, position in old.items() if reached.get(each, 0) < position}
+        if not behind:
+            return
+        states = {partition: Partition(position) for partition, position in behind.items()}
+        starts = dict.fromkeys(behind, 0) | ledger.offsets_behind(connection, behind)
+        for partition, records in self._history.pages(starts):
+            events = states[partition].take(records)
+            if events:
+                self._apply(self._views[generation.name], connection, generation.number, events, fresh=False)
+                registry.move(connection, generation.name, generation.number, {partition: events[-1].position})
+
+    def sweep(self) -> None:
+        """Drop generations that were replaced and that nobody reads from any more."""
+        with self._postgres.read() as connection:
+            gone = registry.retired(connection)
+        for each in gone:
+            with self._postgres.transaction(statement_s=0) as connection:
+                lock_until_commit(connection, f"{self._postgres.schema} {each.name}")
+                if each.name in self._views:
+                    self._views[each.name].store.drop(connection, each.number)
+                registry.remove(connection, each)

@@ -1,0 +1,291 @@
+"""Questions to the lineage graph in Neo4j.
+
+A walk goes level by level, so that it visits each edge once however many paths there are, and its cost grows with what
+it walks over. Several levels, and the page that comes of them, are one statement: with a round trip for each level a
+walk took three times as long.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import orjson
+from neo4j import Record
+
+from domain.errors import NotFound
+from domain.ids import ProjectId, ResourceId
+from domain.views import LINEAGE, NOW, AsOf, Direction, Edge, Lineage, Node, Relation
+from infra.keys import id_of, key_of
+from infra.server.graph_rows import labelled, suffix_of
+from infra.server.neo4j import Neo4j, Tx
+
+LEVELS = 10
+"""The most levels of one statement."""
+FOREVER_MS = 1 << 50
+MOST = (1 << 31) - 1
+
+# `<step>` leads from h along e to n; `<edge>` and `<node>` say whether e and n hold at the moment; `<told>` is n.
+STEPS = {Direction.UP: "(h)<-[e:<relations>]-(n)", Direction.DOWN: "(h)-[e:<relations>]->(n)"}
+FOUND = "UNWIND $ids AS id MATCH (n:Resource {id: id}) WHERE <node> RETURN <told>"
+NEIGHBOURS = """UNWIND $ids AS id MATCH (h:Resource {id: id}) MATCH <step> WHERE <edge> AND <node>
+WITH DISTINCT id, n RETURN id, <told>"""
+BEGIN = """UNWIND range(0, size($seen) - 1) AS place MATCH (n:Resource {id: $seen[place]}) WHERE <node>
+WITH n ORDER BY place
+WITH collect(n) AS seen
+WITH seen, [n IN seen WHERE n.id IN $near] AS near, [] AS levels, $count AS count, false AS late,
+    datetime.realtime().epochMillis AS begun
+"""
+LEVEL = """CALL (seen, near, count, late) {
+    UNWIND CASE WHEN late OR count > $enough THEN [] ELSE near END AS h
+    MATCH <step> WHERE <edge>
+    WITH DISTINCT n WHERE <node> AND NOT n IN seen
+    WITH n ORDER BY n.born, n.id LIMIT $room
+    RETURN collect(n) AS found
+}
+WITH begun, seen + found AS seen, found AS near, levels + [[n IN found | [n.id, n.kind]]] AS levels,
+    count + size([n IN found WHERE $all OR n.kind IN $kinds]) AS count,
+    late OR (found <> [] AND datetime.realtime().epochMillis - begun >= $left_ms) AS late
+"""
+END = """WITH *, CASE WHEN $last OR late OR near = [] OR count > $enough
+    THEN (seen[..1] + [n IN seen[1..] WHERE $all OR n.kind IN $kinds])[..$enough] ELSE [] END AS answer
+RETURN seen <> [] AS begun, levels, late,
+    $last AND EXISTS { UNWIND near AS h MATCH <step> WHERE <edge> AND NOT n IN seen } AS beyond,
+    COLLECT { UNWIND answer[$after..] AS n RETURN <told> } AS nodes,
+    COLLECT {
+        UNWIND answer AS h MATCH <step> WHERE <edge> AND n IN answer RETURN [h.id, n.id, type(e), e.since]
+    } AS edges
+"""
+
+
+_NEWEST = "[n.label, coalesce(n.archived, false)]"
+_THEN = f"""CASE WHEN coalesce(n.<since>, n.<born>) <= $moment THEN {_NEWEST} ELSE head(COLLECT {{
+    MATCH (n)-[:WAS]->(v:Version) WHERE v.<since> <= $moment AND v.<until> > $moment
+    RETURN [v.label, v.archived] ORDER BY v.since DESC LIMIT 1
+}}) END"""
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """What holds at a moment, in Cypher: conditions on an edge e and a node n, and what n is called then."""
+
+    edge: str
+    node: str
+    version: str
+
+
+NOW_HOLDING = Holding("e.until IS NULL", "n.born IS NOT NULL", _NEWEST)
+BY_POSITION = Holding(
+    "e.since <= $moment AND coalesce(e.until > $moment, true)",
+    "n.born <= $moment",
+    _THEN.replace("<since>", "since").replace("<born>", "born").replace("<until>", "until"),
+)
+BY_TIME = Holding(
+    "e.since_us <= $moment AND coalesce(e.until_us > $moment, true)",
+    "coalesce(n.first_us, n.born_us) <= $moment",
+    _THEN.replace("<since>", "since_us").replace("<born>", "born_us").replace("<until>", "until_us"),
+)
+
+
+class Neo4jGraph:
+    """`Graph` over the live generation."""
+
+    def __init__(self, neo4j: Neo4j, prefix: str, live: Callable[[], int]) -> None:
+        self._neo4j = neo4j
+        self._prefix = prefix
+        self._live = live
+
+    def node(self, id: str, as_of: AsOf = NOW) -> Node:
+        """See `Graph.node`."""
+        found = self.nodes([id], as_of)
+        if not found:
+            raise _not_found(id, as_of)
+        return next(iter(found.values()))
+
+    def nodes(self, ids: Sequence[str], as_of: AsOf = NOW) -> dict[str, Node]:
+        """See `Graph.nodes`."""
+        rows = self._rows(FOUND, as_of, ids=[id_of(key_of(id)) for id in ids])
+        return {node.id: node for node in (_node(row["told"]) for row in rows)}
+
+    def neighbours(
+        self, ids: Sequence[str], relation: Relation, direction: Direction, as_of: AsOf = NOW
+    ) -> dict[str, list[Node]]:
+        """See `Graph.neighbours`."""
+        given = {id_of(key_of(id)): id for id in ids}
+        rows = self._rows(NEIGHBOURS, as_of, direction, (relation,), ids=list(given))
+        answer: dict[str, list[Node]] = {id: [] for id in ids}
+        for row in rows:
+            answer[given[row["id"]]].append(_node(row["told"]))
+        for found in answer.values():
+            found.sort(key=lambda node: (node.position, node.id))
+        return answer
+
+    def _rows(
+        self,
+        query: str,
+        as_of: AsOf,
+        direction: Direction = Direction.UP,
+        relations: Sequence[str] = LINEAGE,
+        **values: object,
+    ) -> list[Record]:
+        text = worded(query, direction, tuple(relations), _holding(as_of), suffix_of(self._prefix, self._live()))
+        return self._neo4j.read(lambda tx: list(tx.run(text, {"moment": _value(as_of), **values})))
+
+    def lineage(
+        self,
+        id: str,
+        direction: Direction,
+        *,
+        depth: int = 10,
+        relations: Sequence[str] = LINEAGE,
+        kinds: Sequence[str] = (),
+        as_of: AsOf = NOW,
+        first: int = 100,
+        after: int = 0,
+        deadline_s: float | None = None,
+    ) -> Lineage:
+        """See `Graph.lineage`."""
+        start, suffix = id_of(key_of(id)), suffix_of(self._prefix, self._live())
+        asked = Asked(direction, tuple(relations), tuple(kinds), as_of, first, after)
+        found = self._neo4j.read(lambda tx: Walk(tx, suffix, asked, start).run(depth, deadline_s))
+        if found is None:
+            raise _not_found(id, as_of)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a walk is asked for; see `Graph.lineage`."""
+
+    direction: Direction
+    relations: tuple[str, ...]
+    kinds: tuple[str, ...]
+    as_of: AsOf
+    first: int
+    after: int
+
+    @property
+    def enough(self) -> int:
+        """How many nodes there must be for the page."""
+        return self.after + self.first
+
+
+class Walk:
+    """Breadth first from one node, some levels at a time. Only ids are kept on the way."""
+
+    def __init__(self, tx: Tx, suffix: str, asked: Asked, start: str) -> None:
+        self._tx = tx
+        self._suffix = suffix
+        self._asked = asked
+        self._seen = [start]
+        self._near = [start]
+        self._answer = {start: 0}  # id -> depth, in order
+
+    def run(self, depth: int, deadline_s: float | None) -> Lineage | None:
+        """Walk until a limit is met, and return the page; None where there is nothing to begin from."""
+        end = None if deadline_s is None else time.monotonic() + deadline_s
+        begun = 0
+        while True:
+            levels = min(LEVELS, depth - begun)
+            last = begun + levels == depth
+            left_ms = FOREVER_MS if end is None else max(0, int(1000 * (end - time.monotonic())))
+            row = self._levels(levels, last, left_ms)
+            if not row["begun"]:
+                return None
+            for level, found in enumerate(row["levels"], begun + 1):
+                self._visit(found, level)
+            begun += levels
+            if len(self._answer) > self._asked.enough:
+                return self._page(row, "count")
+            if row["late"]:
+                return self._page(row, "deadline")
+            if last or not self._near:
+                return self._page(row, "depth" if row["beyond"] else None)
+
+    def _levels(self, levels: int, last: bool, left_ms: int) -> Record:
+        asked, count = self._asked, len(self._answer)
+        text = BEGIN + LEVEL * levels + END
+        found = self._tx.run(
+            worded(text, asked.direction, asked.relations, _holding(asked.as_of), self._suffix),
+            moment=_value(asked.as_of),
+            seen=self._seen,
+            near=self._near,
+            count=count,
+            all=not asked.kinds,
+            kinds=asked.kinds,
+            enough=asked.enough,
+            after=asked.after,
+            # Where all kinds are wanted, no level needs more; where not, those left out may lead to others.
+            room=MOST if asked.kinds else asked.enough + 1 - count,
+            left_ms=left_ms,
+            last=last,
+        )
+        return found.single(strict=True)
+
+    def _visit(self, found: list[tuple[str, str]], depth: int) -> None:
+        """Take in the nodes of a level, which come in their order."""
+        self._near = [id for id, _ in found]
+        self._seen += self._near
+        for id, kind in found:
+            if not self._asked.kinds or kind in self._asked.kinds:
+                self._answer[id] = depth
+
+    def _page(self, row: Record, reason: str | None) -> Lineage:
+        after, end = self._asked.after, self._asked.enough
+        nodes = [_node(told, self._answer[told[0]]) for told in row["nodes"]]
+        more = len(self._answer) > end
+        return Lineage(
+            nodes,
+            self._edges(row["edges"], after, end),
+            partial=reason is not None or more,
+            reason=reason,
+            next_after=end if more else None,
+        )
+
+    def _edges(self, rows: list[tuple[str, str, str, int]], after: int, end: int) -> list[Edge]:
+        """The edges that end in the page and lead to nothing later."""
+        places = {id: place for place, id in enumerate(self._answer)}
+        upwards, since = self._asked.direction is Direction.UP, dict[tuple[str, str, str], int]()
+        for here, there, relation, position in rows:
+            if after <= max(places[here], places[there]) < end:
+                edge = (relation, there, here) if upwards else (relation, here, there)
+                since[edge] = min(position, since.get(edge, position))
+        found = [
+            Edge(Relation[relation].value, ResourceId(up), ResourceId(down), position)
+            for (relation, up, down), position in since.items()
+        ]
+        return sorted(found, key=lambda edge: (edge.position, edge.relation, edge.upstream, edge.downstream))
+
+
+@lru_cache(256)
+def worded(text: str, direction: Direction, relations: tuple[str, ...], holding: Holding, suffix: str) -> str:
+    """A question in Cypher, in the words of a direction, some relations, a kind of moment and a generation."""
+    types = "|".join(Relation(relation).name for relation in relations)
+    step = STEPS[direction].replace(":<relations>", f":{types}" if types else ":NONE")
+    told = f"[n.id, n.kind, n.variant, n.project, n.born, n.born_us, n.facts, {holding.version}] AS told"
+    for mark, words in (("<step>", step), ("<edge>", holding.edge), ("<node>", holding.node), ("<told>", told)):
+        text = text.replace(mark, words)
+    return labelled(text, suffix)
+
+
+def _holding(as_of: AsOf) -> Holding:
+    if as_of.time_us is not None:
+        return BY_TIME
+    return NOW_HOLDING if as_of.position is None else BY_POSITION
+
+
+def _value(as_of: AsOf) -> int | None:
+    return as_of.position if as_of.time_us is None else as_of.time_us
+
+
+def _node(told: Sequence[Any], depth: int = 0) -> Node:
+    """A node as it was told. Any: as the driver gives it."""
+    id, kind, variant, project, born, born_us, facts, (label, archived) = told
+    return Node(id, kind, variant, label, ProjectId(project), born, born_us, archived, orjson.loads(facts), depth)
+
+
+def _not_found(id: str, as_of: AsOf) -> NotFound:
+    return NotFound(f"there is no resource {id} in the graph{'' if as_of == NOW else ' at that moment'}", id=id)

@@ -1,0 +1,159 @@
+"""What one process uses of an installation: its servers, and the ports over them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+
+from pydantic import SecretStr
+
+from domain.errors import Conflict, Malformed, Unavailable
+from infra.server import ledger
+from infra.server.archive import Archive
+from infra.server.blobs import S3Blobs
+from infra.server.dead_letters import DeadLetters
+from infra.server.documents import PgDocuments, PgRecords, catalogue_store, dead_letters_store, jobs_store
+from infra.server.folding import Folding
+from infra.server.generations import Live
+from infra.server.graph import Neo4jGraph
+from infra.server.graph_rows import GraphStore
+from infra.server.log import ServerLog
+from infra.server.migrating import migrate
+from infra.server.milvus import Milvus
+from infra.server.neo4j import Neo4j
+from infra.server.postgres import Pg, Postgres
+from infra.server.progress import KafkaProgress
+from infra.server.registry import Registry
+from infra.server.relay import Relay
+from infra.server.replay import History
+from infra.server.s3 import S3Address
+from infra.server.series import PgSeries, SeriesStore
+from infra.server.store import View
+from infra.server.topics import dead_letters_topic, events_topic, make_topics, progress_topic
+from infra.server.vectors import MilvusVectors, VectorStore
+from infra.server.views import ServerViews
+from infra.settings import Settings
+from projections import catalogue, dead_letters, jobs, lineage_graph, measurements, similarity
+
+CACHE_FOLDER = "blob-cache"
+POLL_S = 0.02
+
+
+class Installation:
+    """One process's connections to the servers that the settings name; what is not there yet is made.
+
+    Raises: Malformed, where a setting is missing or cannot be read; Unavailable, naming the server that is down.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.brokers = _needed(settings.kafka, "kafka")
+        self.topic = events_topic(settings)
+        self.open_blobs: Callable[[], S3Blobs] = partial(
+            S3Blobs, S3Address.parse(_secret(settings.s3, "s3")), settings.home / CACHE_FOLDER
+        )
+        self.postgres = Postgres(_secret(settings.postgres, "postgres"), prefix=settings.topic_prefix)
+        self._neo4j = Neo4j(_secret(settings.neo4j, "neo4j"))
+        self._milvus = Milvus(_secret(settings.milvus, "milvus"))
+        migrate(self.postgres)
+        make_topics(settings, self.brokers)
+        self.blobs = self.open_blobs()
+        self.history = History(self.brokers, self.topic)
+        self.log = ServerLog(
+            self.postgres, Archive(self.postgres, self.brokers, self.topic), outbox_limit=settings.outbox_limit
+        )
+        self.relay = Relay(self.postgres, self.brokers, self.topic, settings.partitions)
+        self.progress = KafkaProgress(self.brokers, progress_topic(settings))
+        self.dead_letters = DeadLetters(self.brokers, dead_letters_topic(settings))
+        self.stored = self._stored()
+        self.folding = Folding(self.postgres, self.history, self.stored)
+        self.folding.prepare()
+        self.views = self._views()
+
+    def _stored(self) -> tuple[View, ...]:
+        prefix = self.settings.topic_prefix
+        return (
+            View(GraphStore(self._neo4j, prefix), lineage_graph.apply),
+            View(VectorStore(self._milvus, prefix), similarity.apply),
+            View(SeriesStore(prefix), measurements.apply),
+            View(catalogue_store(prefix), catalogue.apply),
+            View(jobs_store(prefix), jobs.apply),
+            View(dead_letters_store(prefix), dead_letters.apply),
+        )
+
+    def _views(self) -> ServerViews:
+        known = Registry(self.postgres)
+        prefix = self.settings.topic_prefix
+
+        def live(name: str) -> Live:
+            return Live(self.postgres, name, partial(known.live, name))
+
+        return ServerViews(
+            self.postgres,
+            self.log,
+            self.folding,
+            known,
+            self.stored,
+            graph=Neo4jGraph(self._neo4j, prefix, partial(known.live, lineage_graph.NAME)),
+            vectors=MilvusVectors(self._milvus, live(similarity.NAME)),
+            series=PgSeries(live(measurements.NAME)),
+            documents=PgDocuments(live(catalogue.NAME), self.log),
+            jobs=PgRecords(live(jobs.NAME), "job"),
+            dead_letters=PgRecords(live(dead_letters.NAME), "dead letter"),
+            partitions=self.settings.partitions,
+        )
+
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        """While a worker answers events. Raises: Conflict, where an archive is being read in."""
+        with self.postgres.session() as session:
+            if not _locked(session, "pg_try_advisory_lock_shared", f"{self.postgres.schema} workers"):
+                raise Conflict("an archive is being imported; start the worker when that has ended")
+            yield
+
+    @contextmanager
+    def without_workers(self) -> Iterator[None]:
+        """While no worker answers events. Raises: Conflict, where one does."""
+        with self.postgres.session() as session:
+            if not _locked(session, "pg_try_advisory_lock", f"{self.postgres.schema} workers"):
+                raise Conflict("workers run on this installation; stop them, then import the log")
+            yield
+
+    def relayed(self, timeout_s: float) -> None:
+        """Return when Kafka has all that was written until now; relay it if nobody else does. Raises: Unavailable."""
+        self.relay.start()
+        head, deadline = self.log.head(), time.monotonic() + timeout_s
+        while (reached := self._published()) < head:
+            if time.monotonic() > deadline:
+                raise Unavailable(f"Kafka has events up to {reached} of {head}; see that it runs", retry_s=5)
+            time.sleep(POLL_S)
+
+    def _published(self) -> int:
+        with self.postgres.read() as connection:
+            return ledger.published(connection)
+
+    def close(self) -> None:
+        """Let go of every connection."""
+        self.log.close()
+        self.relay.stop()
+        self.progress.close()
+        self._milvus.close()
+        self._neo4j.close()
+        self.postgres.close()
+
+
+def _locked(session: Pg, how: str, name: str) -> bool:
+    row = session.execute(f"SELECT {how}(hashtextextended(%s, 0))", (name,)).fetchone()
+    return bool(row and row[0])
+
+
+def _needed(value: str | None, name: str) -> str:
+    if not value:
+        raise Malformed(f"the server profile needs DISCO_{name.upper()}; see docs/how-to/servers.md", field=name)
+    return value
+
+
+def _secret(value: SecretStr | None, name: str) -> str:
+    return _needed(value.get_secret_value() if value else None, name)

@@ -1,0 +1,71 @@
+"""The topics: made by the program, kept for ever."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from kafka.admin import KafkaAdminClient, NewTopic
+from kafka.errors import KafkaError, TopicAlreadyExistsError
+
+from domain.errors import Unavailable
+from infra.settings import Settings
+
+LARGEST_RECORD = 8 << 20
+FOR_EVER = {"retention.ms": "-1", "retention.bytes": "-1", "cleanup.policy": "delete"}
+AN_HOUR = {"retention.ms": "3600000", "cleanup.policy": "delete"}
+
+
+def events_topic(settings: Settings) -> str:
+    """The topic of events: the log."""
+    return f"{settings.topic_prefix}.events"
+
+
+def dead_letters_topic(settings: Settings) -> str:
+    """Records that no worker could read, with why in their headers."""
+    return f"{settings.topic_prefix}.dead-letters"
+
+
+def progress_topic(settings: Settings) -> str:
+    """How far work is; of interest for an hour at most."""
+    return f"{settings.topic_prefix}.progress"
+
+
+def make_topics(settings: Settings, brokers: str) -> None:
+    """Make the topics that are not there yet. Raises: Unavailable, where Kafka does not answer."""
+    try:
+        admin = KafkaAdminClient(bootstrap_servers=brokers.split(","))
+    except KafkaError as error:
+        raise Unavailable(f"Kafka at {brokers} does not answer: {error}; see whether it runs") from error
+    try:
+        there = set(admin.list_topics())
+        wanted = [topic for topic in _topics(settings) if topic.name not in there]
+        for topic in wanted:
+            try:
+                admin.create_topics([topic])
+            except TopicAlreadyExistsError:
+                continue  # another process was faster
+    except KafkaError as error:
+        raise Unavailable(f"the topics could not be made: {error}") from error
+    finally:
+        admin.close()
+
+
+def _topics(settings: Settings) -> list[NewTopic]:
+    def topic(name: str, partitions: int, configs: Mapping[str, str]) -> NewTopic:
+        return NewTopic(
+            name,
+            partitions,
+            settings.replication_factor,
+            topic_configs={
+                **configs,
+                "min.insync.replicas": str(settings.min_insync_replicas),
+                "max.message.bytes": str(LARGEST_RECORD),
+                "message.timestamp.after.max.ms": str(2**63 - 1),  # an event says when it was, whoever believes it
+            },
+        )
+
+    return [
+        topic(events_topic(settings), settings.partitions, FOR_EVER),
+        topic(dead_letters_topic(settings), 1, FOR_EVER),
+        topic(progress_topic(settings), 1, AN_HOUR),
+    ]

@@ -1,0 +1,118 @@
+"""A worker: folds the log into views, has events answered, and sees to the generations of views."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+
+import structlog
+
+from domain.errors import DiscoError, Malformed
+from infra.clock import SystemClock
+from infra.forecast import Forecast
+from infra.pool import WorkerPool
+from infra.processing import Processing
+from infra.server.agents import Answering, view_agent
+from infra.server.following import Follower
+from infra.server.hosts import make_host
+from infra.server.installation import Installation
+from infra.wiring import PROCESSORS
+
+KEEP_S = 2.0
+log_ = structlog.get_logger("worker")
+
+
+class Worker:
+    """Does its part of an installation's work; any number of them may join and leave.
+
+    processors, views: which ones; None for all, empty for none. pending: how many pieces a job is still to come to.
+    Raises: Malformed, for an unknown name.
+    """
+
+    def __init__(
+        self,
+        installation: Installation,
+        pool: WorkerPool | None,
+        *,
+        processors: Sequence[str] | None = None,
+        views: Sequence[str] | None = None,
+    ) -> None:
+        self._installation = installation
+        self._stop = threading.Event()
+        self._held = ExitStack()
+        known = [view.name for view in installation.stored]
+        views = known if views is None else _checked(views, known, "view")
+        processors = list(PROCESSORS) if processors is None else _checked(processors, list(PROCESSORS), "processor")
+        self._agents: list[Follower] = [
+            view_agent(name, installation.postgres, installation.history, installation.folding) for name in views
+        ]
+        self._answering: Answering | None = None
+        if processors and pool is not None:
+            self._answering = self._made(pool, processors)
+            self._agents.append(self._answering.agent(installation.history, installation.dead_letters))
+        settings = installation.settings
+        self.hosts = {
+            agent.group: make_host(settings.runner, agent, installation.topic, installation.brokers)
+            for agent in self._agents
+        }
+        self._keeper = threading.Thread(target=self._keep, name="keeper", daemon=True)
+        self._keeps = bool(views)
+
+    def _made(self, pool: WorkerPool, processors: Sequence[str]) -> Answering:
+        installation, settings = self._installation, self._installation.settings
+        processing = Processing(
+            installation.log,
+            pool,
+            SystemClock(),
+            open_blobs=installation.open_blobs,
+            in_flight=settings.workers * 2,
+            timeout_s=settings.task_timeout_s,
+            report=installation.progress.tell,
+            forecast=Forecast(lambda job: 0, time.monotonic),
+        )
+        return Answering(installation.postgres, processing, processors)
+
+    def start(self) -> None:
+        """Begin; returns at once. Raises: Conflict, where an archive is being read in."""
+        if self._answering is not None:
+            self._held.enter_context(self._installation.working())
+        for host in self.hosts.values():
+            host.start()
+        if self._keeps:
+            self._keeper.start()
+
+    def stop(self) -> None:
+        """Finish what is at hand and leave; what cannot be finished is done by whoever comes next."""
+        self._stop.set()
+        if self._answering is not None:
+            self._answering.stop()
+        stopping = [threading.Thread(target=host.stop) for host in self.hosts.values()]
+        for thread in stopping:
+            thread.start()
+        for thread in stopping:
+            thread.join()
+        for agent in self._agents:
+            agent.close()
+        if self._keeper.is_alive():
+            self._keeper.join()
+        self._held.close()
+
+    def _keep(self) -> None:
+        """Build anew what another version of its projection made, and drop what was replaced."""
+        folding = self._installation.folding
+        while not self._stop.wait(KEEP_S):
+            try:
+                for name in folding.outdated():
+                    folding.build(name)
+                folding.sweep()
+            except DiscoError as error:  # tried again in a moment, from where it stopped
+                log_.warning("views_not_kept", code=error.code, error=error.message)
+
+
+def _checked(names: Sequence[str], known: Sequence[str], what: str) -> Sequence[str]:
+    for name in names:
+        if name not in known:
+            raise Malformed(f"there is no {what} {name!r}; there are {', '.join(sorted(known))}", field=f"{what}s")
+    return names

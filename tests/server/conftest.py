@@ -1,0 +1,20 @@
+"""PostgreSQL for a test: a corner of its own in the real server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from infra.server.postgres import Postgres
+from tests.server.corner import drop_all
+from tests.servers import Addresses, fresh_name
+
+
+@pytest.fixture
+def postgres(servers: Addresses) -> Iterator[Postgres]:
+    """An installation's connections; its schemas are dropped afterwards."""
+    made = Postgres(servers.postgres, prefix=fresh_name())
+    yield made
+    drop_all(made)
+    made.close()

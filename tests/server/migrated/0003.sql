@@ -1,0 +1,1 @@
+INSERT INTO processed VALUES ('measure_loudness', 0, 1);
