@@ -16,6 +16,7 @@ from starlette.routing import Route, WebSocketRoute
 
 from api.errors import to_problem
 from api.feed import Feed
+from api.front import front
 from api.graphql.context import Shared
 from api.graphql.engine import Engine
 from api.graphql.http import GraphQLEndpoint
@@ -69,12 +70,14 @@ def create_app(
     graphql = GraphQLEndpoint(engine, shared, development=development)
     stream = SseEndpoint(engine, shared, send_s=send_s)
     socket = WebSocketEndpoint(engine, shared, send_s=send_s)
+    plain = rest(shared)
     app.router.routes.extend(
         [
             Route("/graphql", graphql.__call__, methods=["GET", "POST"]),
             Route("/graphql/stream", stream.__call__, methods=["GET", "POST"]),
             WebSocketRoute("/graphql", socket.__call__),
-            *rest(shared),
+            *plain,
+            front(shared, plain, development=development),
         ]
     )
     _answer_problems(app)

@@ -79,7 +79,7 @@ def gather(service: Service, id: ResourceId, *, direction: Direction = Direction
         root=id,
         nodes=list(nodes.values()),
         edges=list(edges),
-        documents=service.views.documents.many(list(nodes)),
+        documents=service.views.documents.many(list(nodes), moment),
         events=service.log.at(sorted(positions)),
     )
 

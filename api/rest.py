@@ -68,6 +68,7 @@ def _served(endpoint: Endpoint, shared: Shared) -> Callable[[Request], Any]:  # 
         answer: Response = await endpoint(request, shared)
         return answer
 
+    serve.__doc__ = endpoint.__doc__
     return serve
 
 
@@ -151,8 +152,9 @@ def _write(file: RawIOBase, data: bytes) -> None:
 async def upload(request: Request, shared: Shared) -> Response:
     """Import the body as a file named `name` into a project, or into its track `container`.
 
-    Answers 201 and the new resource, 200 where the project held the content already.
-    Raises: Malformed, Unsupported, LimitExceeded, NotFound, Unavailable.
+    Answers 201 and the new resource, 200 where the project held the content already; under the same `commandId` again,
+    as the first time.
+    Raises: Malformed, Unsupported, LimitExceeded, NotFound, Conflict, Unavailable.
     """
     project = ProjectId(parse_id(request.path_params["project_id"]))
     name = request.query_params.get("name", "").strip()
@@ -171,13 +173,14 @@ async def upload(request: Request, shared: Shared) -> Response:
                 project_id=project,
                 container_id=container,
                 actor=LOCAL,
+                command_id=request.query_params.get("commandId"),
             )
     body = {
         "resourceId": imported.asset_id,
         "projectId": imported.project_id,
         "new": imported.new,
         "job": done.job,
-        "token": token_text(done.token) if done.token else None,
+        "token": token_text(done.token),
         "content": {
             "sha256": received.sha256,
             "size": str(received.size_bytes),

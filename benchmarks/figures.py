@@ -92,7 +92,7 @@ class Bench:
     def close(self) -> None:
         """Close what was opened and clear the scratch folder; stores stay for the next run."""
         for made in self._made.values():
-            if isinstance(made, Store):
+            if hasattr(made, "close"):
                 made.close()
         shutil.rmtree(self.folder / "scratch", ignore_errors=True)
 

@@ -102,9 +102,10 @@ def _texts(count: int) -> list[str]:
 
 
 def _match(text: str) -> str:
-    """The words, the last one as a beginning, as the service reads them."""
+    """The words, the last one as a beginning, as the service reads them: in what resources are called now."""
     *whole, last = text.split()
-    return " ".join([*(f'"{word}"' for word in whole), f'"{last}"*'])
+    words = " ".join([*(f'"{word}"' for word in whole), f'"{last}"*'])
+    return f"{{name tags words}} : ({words})"
 
 
 def _connection(store: Store, *, vectors: bool = False) -> apsw.Connection:

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from benchmarks import append, feed, finding, imports, lineage, rebuild, start
+from benchmarks import (
+    append,
+    feed,
+    finding,
+    imports,
+    lineage,
+    rebuild,
+    server_graph,
+    server_rows,
+    server_vectors,
+    start,
+)
 from benchmarks.figures import Figure
 
 FIGURES: tuple[Figure, ...] = (
@@ -108,5 +119,35 @@ FIGURES: tuple[Figure, ...] = (
         "start.ready_s", start.ready_s, "s", "lower", 2.0,
         "from starting `disco serve` on the big catalogue until /readyz answers",
         "a Python that imports the frameworks and does nothing",
+    ),
+    Figure(
+        "server.series.rebuild", server_rows.series, "points/s", "higher", 0.5,
+        "measurements folded by the page into a fresh generation in TimescaleDB, indexes and all",
+        "a binary COPY of the same rows, made beforehand, and the same indexes", "ratio",
+    ),
+    Figure(
+        "server.documents.rebuild", server_rows.documents, "documents/s", "higher", None,
+        "the catalogue folded by the page into a fresh generation in PostgreSQL: decoded, cut into words, indexed",
+        "a COPY of the same rows, made beforehand, and the same indexes", "ratio",
+    ),
+    Figure(
+        "server.graph.rebuild", server_graph.rebuild, "rows/s", "higher", 0.6,
+        "nodes and edges folded by the page into a fresh generation in Neo4j, their events decoded",
+        "UNWIND and MERGE of the same rows, made beforehand, by the bare driver, page by page in turn", "ratio",
+    ),
+    Figure(
+        "server.lineage.depth5", server_graph.depth5, "ms", "lower", 1.5,
+        "p95 of five steps up at the port: a hundred nodes with all columns, and the edges between them",
+        "p95 of one Cypher statement by the bare driver for the nodes alone", "ratio",
+    ),
+    Figure(
+        "server.vectors.rebuild", server_vectors.rebuild, "vectors/s", "higher", 0.6,
+        "embeddings folded by the page into a fresh generation in Milvus and PostgreSQL, their events decoded",
+        "the bare driver's insert of the same rows, made beforehand, page by page in turn", "ratio",
+    ),
+    Figure(
+        "server.similar.100k", server_vectors.similar, "ms", "lower", 50,
+        "p95 of the ten nearest of 100,000 embeddings, of all and of a project in turn, exact, at the port",
+        "p95 of the bare driver's search of the same collection, which may not see the newest writes",
     ),
 )  # fmt: skip

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any, ClassVar
+
 from domain.values import AudioFacts, Blob, Integer, Metadata, Name, NoteFacts, Tag, Text, Uuid, Value
 
 
 class Command(Value):
-    """A wish to change something."""
+    """A wish to change something.
+
+    FOUND_OUT names what is no part of the wish: whoever carries it out found it out on the way, and may find out
+    something else when the same is wished again. It is told as pydantic's `exclude` wants it.
+    """
+
+    FOUND_OUT: ClassVar[dict[str, Any]] = {}  # Any: True, or the same of a value inside
 
 
 class CreateProject(Command):
@@ -22,13 +30,25 @@ class CreateTrack(Command):
     name: Name
 
 
-class ChangeResource(Command):
-    """Base of changes to a resource that exists.
+class OfResource(Command):
+    """Base of what is wished of a resource of any kind.
 
-    expected_version: the version the change was decided on; None takes whatever is there.
+    within: the asset that an analysis was found in, of which alone the log can tell whether there is such an analysis;
+    None for all else, and for an analysis that was changed before.
     """
 
+    FOUND_OUT: ClassVar[dict[str, Any]] = {"within": True}  # Any: as in `Command`
     resource_id: Uuid
+    within: Uuid | None = None
+
+
+class ChangeResource(OfResource):
+    """Base of changes to a resource that exists.
+
+    expected_version: the version the change was decided on, 0 for an analysis as it was found; None takes whatever is
+    there.
+    """
+
     expected_version: int | None = None
 
 
@@ -71,29 +91,32 @@ class LinkVersion(ChangeResource):
     previous_id: Uuid
 
 
-class ImportAudio(Command):
-    """Make an asset of checked audio that lies in the blob store."""
+class ImportFile(Command):
+    """Base: make an asset of a checked file that lies in the blob store; `tags` are those embedded in it."""
 
+    FOUND_OUT: ClassVar[dict[str, Any]] = {  # Any: as in `Command`
+        **dict.fromkeys(("facts", "variant", "tags"), True),
+        "content": dict.fromkeys(("size_bytes", "media_type"), True),
+    }
     project_id: Uuid
     container_id: Uuid
     name: Name
     file_name: Text
     content: Blob
-    facts: AudioFacts
     tags: dict[Text, Text] = {}
 
 
-class ImportNotes(Command):
-    """Make an asset of a checked MIDI file or score that lies in the blob store; variant is midi or score."""
+class ImportAudio(ImportFile):
+    """Make an asset of audio."""
 
-    project_id: Uuid
-    container_id: Uuid
-    name: Name
-    file_name: Text
-    content: Blob
+    facts: AudioFacts
+
+
+class ImportNotes(ImportFile):
+    """Make an asset of a MIDI file or score; variant is midi or score."""
+
     facts: NoteFacts
     variant: str
-    tags: dict[Text, Text] = {}
 
 
 class GenerateAccompaniment(Command):
@@ -112,10 +135,21 @@ class RetryProcessing(Command):
     failure_id: Uuid
 
 
-class ExportLineage(Command):
+class Reprocess(Command):
+    """Have what a project holds answered by the current versions of these processors; none: of all there are."""
+
+    project_id: Uuid
+    processors: tuple[Text, ...] = ()
+
+
+class ExportLineage(OfResource):
     """Remember that the lineage of a resource was written as a document, which lies in the blob store."""
 
-    resource_id: Uuid
+    FOUND_OUT: ClassVar[dict[str, Any]] = {  # Any: as in `Command`
+        **OfResource.FOUND_OUT,
+        "position": True,
+        "content": True,
+    }
     format: str
     position: int
     content: Blob

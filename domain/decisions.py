@@ -15,7 +15,7 @@ from domain import ids
 from domain.errors import Conflict, Malformed, NotFound
 from domain.ids import ProjectId, ResourceId
 from domain.parameters import ACCOMPANIMENT_MODEL, ACCOMPANIMENT_PARAMETERS, validate
-from domain.resource import Resource, merged
+from domain.resource import Resource, analysis_in, merged
 from domain.views import Kind
 from events import analyses, exports, generations, imports, processing, resources
 from events.base import Event
@@ -42,8 +42,23 @@ def _known(past: Past, id: str, *kinds: Kind) -> Resource:
     return found
 
 
+def _named(past: Past, command: c.OfResource) -> Resource:
+    """What the command is about: what something happened to, or an analysis that was found in the asset it names."""
+    found, asset = past[command.resource_id], past[command.within] if command.within else None
+    if found is None and asset is not None:
+        found = analysis_in(asset, ResourceId(command.resource_id))
+    if found is None or command.within not in (None, found.asset):
+        where = f" in {command.within}" if command.within else ""
+        raise NotFound(f"there is no resource {command.resource_id}{where}", id=command.resource_id)
+    return found
+
+
+def _found_in(found: Resource) -> resources.FoundIn | None:
+    return resources.FoundIn(asset_id=found.asset, kind=found.variant) if found.asset else None
+
+
 def _at_version(past: Past, command: c.ChangeResource) -> Resource:
-    found = _known(past, command.resource_id)
+    found = _named(past, command)
     if command.expected_version is not None and command.expected_version != found.version:
         raise Conflict(
             f"{found.name!r} is at version {found.version}, not {command.expected_version}; look again and decide anew",
@@ -75,7 +90,8 @@ def _rename(past: Past, command: c.RenameResource) -> Decision:
     found = _at_version(past, command)
     if found.name == command.name:
         return Decision(found.id)
-    return Decision(found.id, (resources.ResourceRenamed(resource_id=found.id, name=command.name),))
+    event = resources.ResourceRenamed(resource_id=found.id, found_in=_found_in(found), name=command.name)
+    return Decision(found.id, (event,))
 
 
 def _tag(past: Past, command: c.TagResource) -> Decision:
@@ -84,14 +100,16 @@ def _tag(past: Past, command: c.TagResource) -> Decision:
     removed = tuple(sorted(set(command.remove) & found.tags - set(command.add)))
     if not added and not removed:
         return Decision(found.id)
-    return Decision(found.id, (resources.ResourceTagged(resource_id=found.id, added=added, removed=removed),))
+    event = resources.ResourceTagged(resource_id=found.id, found_in=_found_in(found), added=added, removed=removed)
+    return Decision(found.id, (event,))
 
 
 def _describe(past: Past, command: c.DescribeResource) -> Decision:
     found = _at_version(past, command)
     if merged(found.metadata, command.changes) == found.metadata:
         return Decision(found.id)
-    return Decision(found.id, (resources.ResourceDescribed(resource_id=found.id, changes=command.changes),))
+    event = resources.ResourceDescribed(resource_id=found.id, found_in=_found_in(found), changes=command.changes)
+    return Decision(found.id, (event,))
 
 
 def _move(past: Past, command: c.MoveResource) -> Decision:
@@ -109,12 +127,16 @@ def _move(past: Past, command: c.MoveResource) -> Decision:
 
 def _archive(past: Past, command: c.ArchiveResource) -> Decision:
     found = _at_version(past, command)
-    return Decision(found.id, () if found.archived else (resources.ResourceArchived(resource_id=found.id),))
+    if found.archived:
+        return Decision(found.id)
+    return Decision(found.id, (resources.ResourceArchived(resource_id=found.id, found_in=_found_in(found)),))
 
 
 def _restore(past: Past, command: c.RestoreResource) -> Decision:
     found = _at_version(past, command)
-    return Decision(found.id, (resources.ResourceRestored(resource_id=found.id),) if found.archived else ())
+    if not found.archived:
+        return Decision(found.id)
+    return Decision(found.id, (resources.ResourceRestored(resource_id=found.id, found_in=_found_in(found)),))
 
 
 def _link_version(past: Past, command: c.LinkVersion) -> Decision:
@@ -224,8 +246,14 @@ def _retry(past: Past, command: c.RetryProcessing) -> Decision:
     return Decision(found.id, (event,))
 
 
+def _reprocess(past: Past, command: c.Reprocess) -> Decision:
+    found = _known(past, command.project_id, Kind.PROJECT)
+    names = tuple(sorted(set(command.processors)))
+    return Decision(found.id, (processing.ReprocessingRequested(project_id=found.id, processors=names),))
+
+
 def _export(past: Past, command: c.ExportLineage) -> Decision:
-    found = _known(past, command.resource_id)
+    found = _named(past, command)
     id = ResourceId(ids.derived("export", found.id, command.format, command.content.sha256))
     if past[id] is not None:
         return Decision(id)
@@ -233,6 +261,7 @@ def _export(past: Past, command: c.ExportLineage) -> Decision:
         export_id=id,
         project_id=found.project,
         source_id=found.id,
+        found_in=_found_in(found),
         name=f"{found.name} ({command.format})",
         format=command.format,
         position=command.position,
@@ -255,6 +284,7 @@ DECIDERS: Mapping[type[c.Command], Callable[[Past, Any], Decision]] = {  # Any: 
     c.ImportNotes: _import,
     c.GenerateAccompaniment: _generate_accompaniment,
     c.RetryProcessing: _retry,
+    c.Reprocess: _reprocess,
     c.ExportLineage: _export,
 }
 

@@ -144,8 +144,44 @@ class Blobs(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class UploadForm:
+    """Leave to send one file straight to the blob store: POST the fields, then the file as `file`, to the address.
+
+    upload: names what was sent when it is to be accepted.
+    """
+
+    upload: str
+    url: str
+    fields: Mapping[str, str]
+    limit_bytes: int
+
+
+class DirectTransfers(Protocol):
+    """Transfers between a client and a blob store that can be reached from outside; not every store has them.
+
+    What is signed may be used by whoever has it, so it lives for seconds to an hour. Raises: Malformed, past that.
+    """
+
+    def download(self, sha256: str, *, file_name: str, media_type: str, seconds: int = 300) -> str:
+        """An address that gives a blob as a file of this name. Raises: NotFound."""
+
+    def upload(self, *, limit_bytes: int, seconds: int = 900) -> UploadForm:
+        """A form by which the store takes one file of at most so many bytes; it is no blob yet."""
+
+    def accept(self, upload: str, media_type: str, *, limit_bytes: int, sha256: str | None = None) -> Blob:
+        """Make a blob of what was uploaded, once its hash is known; `sha256` is what the client says it is.
+
+        Raises: NotFound; LimitExceeded; Malformed, if it is something else.
+        """
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a piece of work is; goes to whoever listens and is forgotten."""
+    """How far a piece of work is; goes to whoever listens and is forgotten.
+
+    pieces: how many of the job's answers the work is to give; eta_s: what is left of the whole job as far as it is
+    known, None where nothing has been measured yet.
+    """
 
     job: str
     resource_id: ResourceId
@@ -154,3 +190,17 @@ class Progress:
     total: int
     failed: int = 0
     eta_s: float | None = None
+    pieces: int = 1
+
+
+class ProgressFeed(Protocol):
+    """Progress from whichever process does the work to whoever listens in any; nobody keeps it."""
+
+    def tell(self, progress: Progress) -> None:
+        """Tell it; never raises and never waits for a listener elsewhere, who may miss all but the newest of a step."""
+
+    def listen(self, listener: Callable[[Progress], None]) -> Callable[[], None]:
+        """Call `listener` with what is told from now on, from any thread; returns a function that stops it."""
+
+    def close(self) -> None:
+        """Stop listening; what was told last still goes out."""

@@ -18,8 +18,10 @@ class Resource:
     """What decisions need to know of a resource, folded from the events about it.
 
     version: the sequence of the last event that changed it; head: of the last event about it.
-    findings: analysis kind -> (event id, event), the newest of each; places: (container, file name) of every import;
+    findings: analysis kind -> (event id, event), the newest of each; found: event id -> kind, of every analysis;
+    places: (container, file name) of every import;
     failures: event id -> what processors gave up on and nobody has asked to try again.
+    asset: what an analysis was found in; None for all else.
     """
 
     id: ResourceId
@@ -36,8 +38,10 @@ class Resource:
     duration_s: float | None = None
     previous: ResourceId | None = None
     findings: Mapping[str, tuple[str, Event]] = field(default_factory=dict)
+    found: Mapping[str, str] = field(default_factory=dict)
     places: frozenset[tuple[str, str]] = frozenset()
     failures: Mapping[str, processing.ProcessingFailed] = field(default_factory=dict)
+    asset: ResourceId | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +61,8 @@ def evolve(state: Resource | None, happened: Happened) -> Resource | None:
         return _begin(happened)
     state = replace(state, head=sequence)
     if isinstance(event, analyses.Analysis):
-        return replace(state, findings={**state.findings, event.KIND: (happened.id, event)})
+        findings = {**state.findings, event.KIND: (happened.id, event)}
+        return replace(state, findings=findings, found={**state.found, happened.id: event.KIND})
     if isinstance(event, processing.ProcessingFailed):
         return replace(state, failures={**state.failures, happened.id: event})
     if isinstance(event, processing.RetryRequested):
@@ -93,8 +98,18 @@ def _begin(happened: Happened) -> Resource | None:
             return begin(Kind.MODEL_VERSION, f"{event.name} {event.version}")
         case exports.LineageExported():
             return begin(Kind.EXPORT, event.name, variant=event.format)
+        case resources.ResourceChanged(found_in=resources.FoundIn(asset_id=asset, kind=kind)):
+            return _changed(begin(Kind.ANALYSIS, kind, variant=kind, asset=ResourceId(asset)), event)
         case _:
             return None
+
+
+def analysis_in(asset: Resource, id: ResourceId) -> Resource | None:
+    """An analysis as it was found, and nobody has changed it yet; None if no such one was found in the asset."""
+    kind = asset.found.get(id)
+    if kind is None:
+        return None
+    return Resource(id, Kind.ANALYSIS, asset.project, kind, 0, 0, variant=kind, asset=asset.id)
 
 
 def embedded_tags(event: imports.AssetAdded) -> dict[str, Any]:

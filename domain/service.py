@@ -26,7 +26,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """A file that is an asset now; `new` is False where the content was there already."""
+    """A file that is an asset now; `new` is False where the content was there before the command first came."""
 
     path: str
     asset_id: ResourceId
@@ -89,17 +89,31 @@ class Service(Protocol):
         """
 
     def import_blob(
-        self, sha256: str, *, file_name: str, project_id: ProjectId, container_id: ResourceId | None, actor: Actor
+        self,
+        sha256: str,
+        *,
+        file_name: str,
+        project_id: ProjectId,
+        container_id: ResourceId | None,
+        actor: Actor,
+        command_id: str | None = None,
     ) -> tuple[Imported, Done]:
-        """Make an asset of an uploaded blob. Raises: Malformed, Unsupported, NotFound."""
+        """Make an asset of an uploaded blob. Raises: Malformed, Unsupported, NotFound, Conflict."""
 
     def import_upload(
-        self, path: Path, *, file_name: str, project_id: ProjectId, container_id: ResourceId | None, actor: Actor
+        self,
+        path: Path,
+        *,
+        file_name: str,
+        project_id: ProjectId,
+        container_id: ResourceId | None,
+        actor: Actor,
+        command_id: str | None = None,
     ) -> tuple[Imported, Done]:
         """Make an asset of a local file that came as an upload; a bad one leaves no blob. Raises: as `import_blob`."""
 
     def on_progress(self, listener: Callable[[Progress], None]) -> Callable[[], None]:
-        """Hear of every step of processing in this process, from any thread; returns a function that stops it."""
+        """Hear of every step of processing, in whichever process, from any thread; returns a function that stops it."""
 
     def pending(self, job: str | None = None) -> int:
         """How many pieces of processing are still to come of what is in the log, of one job or of all."""
@@ -118,6 +132,9 @@ class Service(Protocol):
 
     def consumers(self, event_type: str) -> tuple[str, ...]:
         """The names of the processors that consume this type of event."""
+
+    def processors(self) -> dict[str, str]:
+        """The version of every processor there is, by its name."""
 
     def close(self) -> None:
         """Stop the runner, end the workers, close the files."""

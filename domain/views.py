@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NamedTuple, Protocol
@@ -54,6 +54,12 @@ class AsOf:
 
     position: int | None = None
     time_us: int | None = None
+
+    def covers(self, position: int, time_us: int) -> bool:
+        """Whether what happened there and then had happened by this moment."""
+        if self.position is not None:
+            return position <= self.position
+        return self.time_us is None or time_us <= self.time_us
 
 
 NOW = AsOf()
@@ -107,7 +113,10 @@ class Lineage:
 
 
 class GraphRows(Protocol):
-    """Where the lineage graph is written. Everything is keyed by id and position: twice is once."""
+    """Where the lineage graph is written. Everything is keyed by id and position: twice is once.
+
+    `within` names the asset that an analysis was found in, wherever what is written of is one.
+    """
 
     def node(self, kind: Kind, id: str, *, variant: str, label: str, project: str, at: At, facts: Facts) -> None:
         """A node exists from here on; what is known under this id already stays as it is."""
@@ -115,14 +124,14 @@ class GraphRows(Protocol):
     def finding(self, id: str, asset: str, *, variant: str, project: str, at: At, facts: Facts) -> None:
         """An analysis exists from here on, under the id of the event at this position, and an edge leads to it."""
 
-    def relabel(self, id: str, label: str, at: At) -> None:
+    def relabel(self, id: str, label: str, at: At, *, within: str | None = None) -> None:
         """The node has another label from here on."""
 
-    def archive(self, id: str, archived: bool, at: At) -> None:
+    def archive(self, id: str, archived: bool, at: At, *, within: str | None = None) -> None:
         """The node is archived, or not, from here on."""
 
     def edge(self, relation: Relation, upstream: str, downstream: str, at: At, *, within: str | None = None) -> None:
-        """An edge holds from here on; `within` is the asset whose finding the upstream is, where it is one."""
+        """An edge holds from here on; `within` is told of its upstream."""
 
     def end_edge(self, relation: Relation, upstream: str, downstream: str, at: At) -> None:
         """An edge no longer holds from here on."""
@@ -132,7 +141,10 @@ class VectorRows(Protocol):
     """Where embeddings are written."""
 
     def vector(self, id: str, *, project: str, space: str, packed: str, at: At) -> None:
-        """The embedding of a resource from here on, little-endian float32 in base64."""
+        """The embedding of a resource from here on, little-endian float32 in base64; until here, the one before it."""
+
+    def archive(self, id: str, archived: bool, at: At) -> None:
+        """The resource is archived, or not, from here on, whether or not it has an embedding."""
 
 
 class SeriesRows(Protocol):
@@ -144,6 +156,9 @@ class SeriesRows(Protocol):
 
 class DocumentRows(Protocol):
     """Where documents are written: read, fold, put back."""
+
+    def expect(self, ids: Iterable[str]) -> None:
+        """These will be asked for: a store that is far away reads them together."""
 
     def get(self, id: str) -> Document | None:
         """The document as it stands."""
@@ -197,24 +212,39 @@ class Hit:
 
 
 class Vectors(Protocol):
-    """Questions to the embeddings."""
+    """Questions to the embeddings; as of a moment, to those that held then.
 
-    def similar(self, id: str, *, first: int = 10, project: str | None = None) -> list[Hit]:
+    `archived` adds those of what is archived, which are left out otherwise.
+    """
+
+    def similar(
+        self, id: str, *, first: int = 10, project: str | None = None, archived: bool = False, as_of: AsOf = NOW
+    ) -> list[Hit]:
         """The nearest to a resource, itself left out, by cosine. Raises: NotFound, where it has no embedding."""
 
-    def nearest(self, vector: bytes, *, space: str, first: int = 10, project: str | None = None) -> list[Hit]:
+    def nearest(
+        self,
+        vector: bytes,
+        *,
+        space: str,
+        first: int = 10,
+        project: str | None = None,
+        archived: bool = False,
+        as_of: AsOf = NOW,
+    ) -> list[Hit]:
         """The nearest to a vector of little-endian float32."""
 
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which resources are wanted; an empty field wants all."""
+    """Which resources are wanted; an empty field wants all. `name` is the whole of it, in the same letters."""
 
     kinds: tuple[str, ...] = ()
     variants: tuple[str, ...] = ()
     project: str | None = None
     container: str | None = None
     tag: str | None = None
+    name: str | None = None
     name_contains: str | None = None
     key: str | None = None
     tempo_from_bpm: float | None = None
@@ -223,24 +253,30 @@ class Filter:
 
 
 class Documents(Protocol):
-    """Questions to the documents of resources."""
+    """Questions to the documents of resources.
 
-    def get(self, id: str) -> Document:
+    As of a moment the answer is what it would have been then: documents that have changed since are folded back from
+    the log. Raises: LimitExceeded, where that would take too long.
+    """
+
+    def get(self, id: str, as_of: AsOf = NOW) -> Document:
         """Raises: NotFound."""
 
-    def many(self, ids: Sequence[str]) -> dict[str, Document]:
+    def many(self, ids: Sequence[str], as_of: AsOf = NOW) -> dict[str, Document]:
         """Those of the ids that have a document."""
 
     def find(self, prefix: str) -> list[str]:
         """Ids that begin with this text, at most ten."""
 
-    def page(self, filter: Filter, *, first: int = 50, after: int = 0) -> tuple[list[tuple[int, Document]], bool]:
+    def page(
+        self, filter: Filter, *, first: int = 50, after: int = 0, as_of: AsOf = NOW
+    ) -> tuple[list[tuple[int, Document]], bool]:
         """Documents in the order they came, each with its cursor, and whether there are more."""
 
-    def count(self, filter: Filter) -> int:
+    def count(self, filter: Filter, as_of: AsOf = NOW) -> int:
         """How many there are."""
 
-    def search(self, text: str, *, first: int = 20, project: str | None = None) -> list[Hit]:
+    def search(self, text: str, *, first: int = 20, project: str | None = None, as_of: AsOf = NOW) -> list[Hit]:
         """Resources whose name, tags, metadata or findings hold all the words, best first."""
 
 
@@ -259,7 +295,7 @@ class Point:
 class Series(Protocol):
     """Questions to the measurements."""
 
-    def names(self, project: str | None = None) -> list[str]:
+    def names(self, project: str | None = None, as_of: AsOf = NOW) -> list[str]:
         """The series there are."""
 
     def points(
@@ -271,8 +307,9 @@ class Series(Protocol):
         to_us: int | None = None,
         bucket_us: int = 0,
         first: int = 1000,
+        as_of: AsOf = NOW,
     ) -> list[Point]:
-        """Measurements in order of time, or their buckets."""
+        """Measurements in order of time, or their buckets; as of a moment, those taken until then."""
 
 
 class Records(Protocol):
@@ -284,7 +321,7 @@ class Records(Protocol):
     def page(
         self, *, project: str | None = None, first: int = 50, after: int = 0
     ) -> tuple[list[tuple[int, Document]], bool]:
-        """In the order they came, each with its cursor, and whether there are more."""
+        """In the order they came, each with its cursor (its event's position), and whether there are more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -340,8 +377,11 @@ class Views(Protocol):
     def status(self) -> list[ViewStatus]:
         """How every view stands."""
 
-    def wait(self, position: int, timeout_s: float = 5.0) -> None:
-        """Return when every view has come to this position. Raises: Unavailable, when the time is up."""
+    def position(self) -> int:
+        """The position that every live view has come to."""
+
+    def wait(self, position: int, timeout_s: float = 5.0, *, project: ProjectId | None = None) -> None:
+        """Return when every view has come to this position, in one project or all. Raises: Unavailable, in the end."""
 
     def digests(self) -> dict[str, str]:
         """A digest of every view's content: equal digests, equal views."""

@@ -26,8 +26,9 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 class Proposed:
     """An event on its way into the log.
 
-    source names what made it ("/commands", "/processors/track_beats/1"); causation is the event it follows from;
-    correlation the job that both belong to; duration_ms the work it took.
+    source names what made it: "/processors/track_beats/1", or "/commands", with a digest of the command behind a #
+    where its sender gave it an id. causation is the event it follows from; correlation the job that both belong to;
+    duration_ms the work it took.
     """
 
     id: EventId

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from domain.values import Metadata, Name, Tag, Uuid
+from domain.values import Metadata, Name, Tag, Uuid, Value
 from events.base import Event
 
 
@@ -27,28 +27,43 @@ class TrackCreated(Event):
     name: Name
 
 
-class ResourceRenamed(Event):
+class FoundIn(Value):
+    """The asset that an analysis was found in, and the kind of finding."""
+
+    asset_id: Uuid
+    kind: str
+
+
+class ResourceChanged(Event):
+    """Base: something about a resource of any kind changed.
+
+    found_in: told of an analysis alone. That it exists is in the past of its asset, so whoever reads only what is about
+    the analysis itself learns here what it is.
+    """
+
+    resource_id: Uuid
+    found_in: FoundIn | None = None
+
+
+class ResourceRenamed(ResourceChanged):
     """A resource has another name."""
 
     TYPE: ClassVar[str] = "disco.resource.renamed"
-    resource_id: Uuid
     name: Name
 
 
-class ResourceTagged(Event):
+class ResourceTagged(ResourceChanged):
     """Tags were put on a resource or taken off it."""
 
     TYPE: ClassVar[str] = "disco.resource.tagged"
-    resource_id: Uuid
     added: tuple[Tag, ...] = ()
     removed: tuple[Tag, ...] = ()
 
 
-class ResourceDescribed(Event):
+class ResourceDescribed(ResourceChanged):
     """Free metadata of a resource changed: keys given here replace, null removes."""
 
     TYPE: ClassVar[str] = "disco.resource.described"
-    resource_id: Uuid
     changes: Metadata
 
 
@@ -61,18 +76,16 @@ class ResourceMoved(Event):
     to_id: Uuid
 
 
-class ResourceArchived(Event):
+class ResourceArchived(ResourceChanged):
     """A resource is out of the way; its history stays."""
 
     TYPE: ClassVar[str] = "disco.resource.archived"
-    resource_id: Uuid
 
 
-class ResourceRestored(Event):
+class ResourceRestored(ResourceChanged):
     """An archived resource is back."""
 
     TYPE: ClassVar[str] = "disco.resource.restored"
-    resource_id: Uuid
 
 
 class VersionLinked(Event):

@@ -16,7 +16,8 @@ ENVELOPE_PROPERTIES: Json = {
     "source": {
         "type": "string",
         "format": "uri-reference",
-        "description": "/commands, /models, or /processors/NAME/VERSION",
+        "description": "/commands, /models, /reprocessing or /processors/NAME/VERSION; "
+        "behind a # what sets apart those of one source",
     },
     "subject": {"type": "string", "format": "uuid", "description": "the resource it is about"},
     "time": {"type": "string", "format": "date-time"},

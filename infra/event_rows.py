@@ -66,6 +66,11 @@ def row_of(position: int, sequence: int, event: Ready) -> Row:
     return (position, sequence, crc32(_PLACE(position, sequence), event[2]), *event[1])
 
 
+def moved(row: Row, position: int, sequence: int) -> Row:
+    """The row at another place in the log."""
+    return (position, sequence, crc32(_PLACE(position, sequence), _crc(*row[3:])), *row[3:])
+
+
 def _crc(
     id: bytes,
     project: bytes,

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import structlog
 from pydantic import ValidationError
@@ -30,8 +31,17 @@ AHEAD = 8
 
 log_ = structlog.get_logger("import")
 
-Execute = Callable[[Command, Actor, str], Done]
+Execute = Callable[[Command, Actor, str | None, str | None], Done]
+"""Carries out a command of an actor, of a job and under an id of its own where these are told."""
 OnFile = Callable[[Imported | Failure, int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an asset goes: a project, and the project itself or a track of it."""
+
+    project: ProjectId
+    container: ResourceId
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,20 +88,17 @@ class Importer:
         return report
 
     def upload(
-        self, sha256: str, *, file_name: str, project: ProjectId, container: ResourceId | None, actor: Actor
+        self, sha256: str, name: str, place: Place, actor: Actor, command_id: str | None
     ) -> tuple[Imported, Done]:
         """See `Service.import_blob`."""
-        name = Path(file_name).name
         taken = self._pool.submit(look_at, self._open_blobs, sha256, name, timeout_s=self._timeout_s).result()
-        return self._record(name, taken, project, container or ResourceId(project), actor, str(uuid.uuid4()))
+        return self._record(name, taken, place, actor, command_id=command_id)
 
     def upload_file(
-        self, path: Path, *, file_name: str, project: ProjectId, container: ResourceId | None, actor: Actor
+        self, path: Path, name: str, place: Place, actor: Actor, command_id: str | None
     ) -> tuple[Imported, Done]:
         """See `Service.import_upload`."""
-        name = Path(file_name).name
-        taken = self._taken(path, name).result()
-        return self._record(name, taken, project, container or ResourceId(project), actor, str(uuid.uuid4()))
+        return self._record(name, self._taken(path, name).result(), place, actor, command_id=command_id)
 
     def _taken(self, path: Path, name: str) -> Future[Taken]:
         return self._pool.submit(take_in, self._open_blobs, path, name, timeout_s=self._timeout_s)
@@ -103,14 +110,7 @@ class Importer:
             if isinstance(file, Failure):
                 under_way.append(file)
             else:
-                under_way.append(
-                    (
-                        file,
-                        self._pool.submit(
-                            take_in, self._open_blobs, file.path, file.path.name, timeout_s=self._timeout_s
-                        ),
-                    )
-                )
+                under_way.append((file, self._taken(file.path, file.path.name)))
             if len(under_way) > AHEAD:
                 yield self._result(under_way.popleft(), actor, job)
         while under_way:
@@ -124,7 +124,8 @@ class Importer:
             taken = future.result()
             project = self._project(file.project, actor, job)
             container = self._track(project, file, actor, job) if file.is_track else ResourceId(project)
-            return self._record(file.inside, taken, project, container, actor, job, path=str(file.path))[0]
+            place = Place(project, container)
+            return self._record(file.inside, taken, place, actor, job=job, path=str(file.path))[0]
         except DiscoError as error:
             return Failure(_shown(file.path), error.code, error.message)
         except ValidationError as error:
@@ -139,14 +140,14 @@ class Importer:
         if known is not None:
             return known
         try:
-            return ProjectId(self._execute(CreateProject(name=name), actor, job).resource_id)
+            return ProjectId(self._execute(CreateProject(name=name), actor, job, None).resource_id)
         except Conflict:
             return ids.project_id(name)
 
     def _track(self, project: ProjectId, file: _File, actor: Actor, job: str) -> ResourceId:
         name = str(Path(file.inside).with_suffix(""))
         try:
-            return self._execute(CreateTrack(project_id=project, name=name), actor, job).resource_id
+            return self._execute(CreateTrack(project_id=project, name=name), actor, job, None).resource_id
         except Conflict:
             return ids.track_id(project, name)
 
@@ -154,41 +155,32 @@ class Importer:
         self,
         file_name: str,
         taken: Taken,
-        project: ProjectId,
-        container: ResourceId,
+        place: Place,
         actor: Actor,
-        job: str,
         *,
+        job: str | None = None,
+        command_id: str | None = None,
         path: str | None = None,
     ) -> tuple[Imported, Done]:
-        done = self._execute(_command(file_name, taken, project, container), actor, job)
-        new = done.written > 0 and AssetImportedAgain.TYPE not in done.types
-        return Imported(path or file_name, done.resource_id, project, new), done
+        done = self._execute(_command(file_name, taken, place), actor, job, command_id)
+        new = bool(done.types) and AssetImportedAgain.TYPE not in done.types
+        return Imported(path or file_name, done.resource_id, place.project, new), done
 
 
-def _command(file_name: str, taken: Taken, project: ProjectId, container: ResourceId) -> ImportAudio | ImportNotes:
+def _command(file_name: str, taken: Taken, place: Place) -> ImportAudio | ImportNotes:
     probed = taken.probed
-    name = Path(file_name).stem or file_name
+    given: dict[str, Any] = {  # Any: fields of the command, checked by it
+        "project_id": place.project,
+        "container_id": place.container,
+        "name": Path(file_name).stem or file_name,
+        "file_name": file_name,
+        "content": taken.content,
+        "facts": probed.facts,
+        "tags": probed.tags,
+    }
     if isinstance(probed.facts, AudioFacts):
-        return ImportAudio(
-            project_id=project,
-            container_id=container,
-            name=name,
-            file_name=file_name,
-            content=taken.content,
-            facts=probed.facts,
-            tags=probed.tags,
-        )
-    return ImportNotes(
-        project_id=project,
-        container_id=container,
-        name=name,
-        file_name=file_name,
-        content=taken.content,
-        facts=probed.facts,
-        variant=probed.variant,
-        tags=probed.tags,
-    )
+        return ImportAudio(**given)
+    return ImportNotes(**given, variant=probed.variant)
 
 
 def _shown(path: Path) -> str:

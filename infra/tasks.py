@@ -68,6 +68,7 @@ def answer(open_blobs: OpenBlobs, names: Sequence[str], cause: Cause) -> list[An
     for done, name in enumerate(names):
         begun = time.perf_counter()
         tell = partial(_tell, done, len(names))
+        tell(0.0)
         try:
             events = _events(PROCESSORS[name], event, given, tell)
         except Exception as error:  # told as a fault, with the digest of its traceback

@@ -45,6 +45,9 @@ MODELS: tuple[ModelVersionRegistered, ...] = tuple(
 
 PROCESSORS: Mapping[str, Processor] = {handler.name: handler for handler in HANDLERS}
 
+WARM = ("infra.tasks", "scipy.fft", "scipy.signal", "scipy.ndimage", "soxr")
+"""What a worker imports before it analyses its first sound; seconds, so the service has it done beforehand."""
+
 CONSUMERS: Mapping[str, tuple[str, ...]] = {
     name: tuple(handler.name for handler in HANDLERS if issubclass(kind, consumes(handler)))
     for name, kind in EVENT_TYPES.items()

@@ -1,23 +1,30 @@
-"""The documents: what each resource is called, tagged and described as, and what was found in it."""
+"""The documents: what each resource is called, tagged and described as, and what was found in it.
+
+An analysis has one once somebody has changed it: it holds what people said; what was found is told by the graph.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from domain.resource import embedded_tags, merged
-from domain.views import Document, DocumentRows, Kind
+from domain.views import AsOf, Document, DocumentRows, Kind
 from events import analyses, exports, generations, imports, models, processing, resources
 from events.base import Event
 from events.catalogue import types_under
 from events.envelope import Recorded
 
 NAME = "catalogue"
-VERSION = 1
+VERSION = 2
+MOST_FORMER = 4_000  # characters: more than is changed by hand, so that no document grows with all that a program does
 FINDINGS = {kind.TYPE: kind for kind in types_under(analyses.Analysis)}
+KEY = analyses.KeyEstimated.KIND
 
 
 def apply(rows: DocumentRows, events: list[Recorded]) -> None:
     """Fold a page of events into the documents."""
+    rows.expect({event.subject for event in events})
     for event in events:
         before = rows.get(event.subject)
         if before is not None and before["position"] >= event.position:
@@ -40,26 +47,34 @@ def fold(document: Document | None, event: Recorded) -> Document | None:
             "tags": [],
             "metadata": {},
             "archived": False,
+            "created": event.position,
             "created_us": event.time_us,
+            "updated_us": event.time_us,
             "actor": event.actor,
             "version": event.sequence,
             "analyses": {},
             **begun,
         }
     elif finding:
-        document = {**document, "analyses": {**document["analyses"], finding.KIND: _found(event, finding)}}
-    elif isinstance(event.data, processing.ProcessingFailed | processing.RetryRequested | imports.AssetAdded):
+        found = {**document["analyses"], finding.KIND: _found(event, finding)}
+        if finding.KIND == KEY and KEY in document["analyses"]:
+            document = {**document, **_former(document, _key(document))}
+        document = {**document, "analyses": found}
+    elif isinstance(event.data, processing.OfProcessing | imports.AssetAdded):
         return {**document, "position": event.position}
     else:
         document = {**document, **_changed(document, event.data), "version": event.sequence}
-    document["updated_us"] = event.time_us
+    if event.time_us > document["updated_us"]:  # or a clock was set back
+        document["updated_us"] = event.time_us
     document["position"] = event.position
     return document
 
 
 def _found(event: Recorded, kind: type[analyses.Analysis]) -> dict[str, Any]:
-    values = event.json
-    return {"id": event.id, "source": event.source, **{name: values[name] for name in kind.FACTS}}
+    found, values = {"id": event.id, "source": event.source}, event.json
+    for name in kind.FACTS:
+        found[name] = values[name]
+    return found
 
 
 def _begun(data: Event) -> dict[str, Any] | None:
@@ -99,6 +114,9 @@ def _begun(data: Event) -> dict[str, Any] | None:
                 "content": data.content.model_dump(),
                 "facts": {"source_id": data.source_id, "position": data.position},
             }
+        case resources.ResourceChanged(found_in=resources.FoundIn(kind=kind)):
+            bare: Document = {"variant": kind, "name": kind, "container": None, "tags": [], "metadata": {}}
+            return {"kind": Kind.ANALYSIS, **bare, **_changed(bare, data)}
         case _:
             return None
 
@@ -106,18 +124,57 @@ def _begun(data: Event) -> dict[str, Any] | None:
 def _changed(document: Document, data: Event) -> dict[str, Any]:
     match data:
         case resources.ResourceRenamed():
-            return {"name": data.name}
+            return {"name": data.name, **_former(document, [document["name"]])}
         case resources.ResourceTagged():
-            return {"tags": sorted(set(document["tags"]) - set(data.removed) | set(data.added))}
+            tags = set(document["tags"]) - set(data.removed) | set(data.added)
+            return {"tags": sorted(tags), **_former(document, sorted(set(document["tags"]) - tags))}
         case resources.ResourceDescribed():
-            return {"metadata": merged(document["metadata"], data.changes)}
+            before = {key: value for key, value in document["metadata"].items() if key in data.changes}
+            return {"metadata": merged(document["metadata"], data.changes), **_former(document, _noted(before))}
         case resources.ResourceMoved():
             return {"container": data.to_id}
         case resources.ResourceArchived():
-            return {"archived": True}
+            return {"archived": True, "ever_archived": True}
         case resources.ResourceRestored():
             return {"archived": False}
         case resources.VersionLinked():
             return {"previous": data.previous_id}
         case _:
             return {}
+
+
+def as_it_was(events: Iterable[Recorded], moment: AsOf) -> Document | None:
+    """The document that the events about a resource come to by a moment; None where there was none yet."""
+    document: Document | None = None
+    for event in events:
+        if moment.covers(event.position, event.time_us):
+            document = fold(document, event)
+    return document
+
+
+def words(document: Document) -> tuple[str, str, str]:
+    """What a resource is searched by, archived or not: its name, its tags, and all words else."""
+    others = [document["variant"], document.get("file_name") or "", *_noted(document["metadata"]), *_key(document)]
+    return document["name"], " ".join(document["tags"]), " ".join(others)
+
+
+def _noted(metadata: Mapping[str, Any]) -> list[str]:  # Any: JSON
+    texts: list[str] = []
+    for key, value in metadata.items():
+        texts += (key.removeprefix("tag:"), str(value))
+    return texts
+
+
+def _key(document: Document) -> list[str]:
+    key = document["analyses"].get(KEY)
+    return [f"{key['tonic']} {key['mode']}"] if key and key["tonic"] else []
+
+
+def _former(document: Document, gone: Sequence[str]) -> dict[str, Any]:  # Any: JSON
+    """`former`: what the resource was once searched by and may be no longer; None where that is too much to keep."""
+    kept = document.get("former", [])
+    fresh = [text for text in gone if text not in kept] if gone and kept is not None else []
+    if not fresh:
+        return {}
+    together = [*kept, *dict.fromkeys(fresh)]
+    return {"former": together if sum(map(len, together)) <= MOST_FORMER else None}

@@ -91,11 +91,15 @@ def _export(rows: GraphRows, event: Recorded, data: exports.LineageExported, at:
         at=at,
         facts={"sha256": data.content.sha256, "position": data.position, "actor": event.actor},
     )
-    rows.edge(Relation.DERIVED_FROM, data.source_id, data.export_id, at)
+    rows.edge(Relation.DERIVED_FROM, data.source_id, data.export_id, at, within=_asset_of(data))
+
+
+def _asset_of(data: resources.ResourceChanged | exports.LineageExported) -> str | None:
+    return data.found_in.asset_id if data.found_in else None
 
 
 def _renamed(rows: GraphRows, event: Recorded, data: resources.ResourceRenamed, at: At) -> None:
-    rows.relabel(data.resource_id, data.name, at)
+    rows.relabel(data.resource_id, data.name, at, within=_asset_of(data))
 
 
 def _moved(rows: GraphRows, event: Recorded, data: resources.ResourceMoved, at: At) -> None:
@@ -104,11 +108,11 @@ def _moved(rows: GraphRows, event: Recorded, data: resources.ResourceMoved, at: 
 
 
 def _archived(rows: GraphRows, event: Recorded, data: resources.ResourceArchived, at: At) -> None:
-    rows.archive(data.resource_id, True, at)
+    rows.archive(data.resource_id, True, at, within=_asset_of(data))
 
 
 def _restored(rows: GraphRows, event: Recorded, data: resources.ResourceRestored, at: At) -> None:
-    rows.archive(data.resource_id, False, at)
+    rows.archive(data.resource_id, False, at, within=_asset_of(data))
 
 
 def _linked(rows: GraphRows, event: Recorded, data: resources.VersionLinked, at: At) -> None:

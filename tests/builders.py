@@ -12,8 +12,15 @@ from events.base import Event
 from events.envelope import Proposed, Recorded, encode, processor_source
 from events.imports import AssetImportedAgain, NotesAdded
 from events.models import ModelVersionRegistered
-from events.processing import ProcessingFailed, RetryRequested
+from events.processing import (
+    ProcessingFailed,
+    RepeatRequested,
+    ReprocessingPlanned,
+    ReprocessingRequested,
+    RetryRequested,
+)
 from events.resources import (
+    FoundIn,
     ProjectCreated,
     ResourceArchived,
     ResourceDescribed,
@@ -93,13 +100,14 @@ class History:
         self.places: dict[str, str] = {}
         self.containers: list[str] = [self.project]
         self.failures: list[tuple[str, ProcessingFailed]] = []
+        self.found: dict[str, FoundIn] = {}
         self._add(ProjectCreated(project_id=self.project, name=name))
 
     def grow(self, count: int) -> Sequence[Proposed]:
         """Let things happen until there are so many events."""
         steps = (self._import, self._track, self._analyse, self._amend, self._generate, self._fail, self._again)
         while len(self.events) < count:
-            self.random.choices(steps, weights=(4, 1, 6, 5, 1, 2, 1))[0]()
+            self.random.choices((*steps, self._reprocess), weights=(4, 1, 6, 5, 1, 2, 1, 1))[0]()
         return self.events[:count]
 
     def _add(self, data: Event, source: str = "/commands", causation: str | None = None) -> str:
@@ -143,21 +151,28 @@ class History:
         if self.assets:
             found = payloads.findings(self.random.choice(self.assets), len(self.events))
             kind = self.random.choice(sorted(found))
-            self._add(found[kind], processor_source(f"find_{kind}", "1"))
+            id = self._add(found[kind], processor_source(f"find_{kind}", "1"))
+            self.found[id] = FoundIn(asset_id=found[kind].asset_id, kind=kind)
 
     def _amend(self) -> None:
-        id = self.random.choice([self.project, *self.containers, *self.assets])
+        id = self.random.choice([self.project, *self.containers, *self.assets, *self.found])
+        found = self.found.get(id)
         number = len(self.events)
         tags = ("live", "rough", "loud", "final")
         asset = self.random.choice(self.assets) if self.assets else None
         choices: list[Event] = [
-            ResourceRenamed(resource_id=id, name=f"name {number}"),
+            ResourceRenamed(resource_id=id, found_in=found, name=f"name {number}"),
             ResourceTagged(
-                resource_id=id, added=tuple(self.random.sample(tags, 2)), removed=(self.random.choice(tags),)
+                resource_id=id,
+                found_in=found,
+                added=tuple(self.random.sample(tags, 2)),
+                removed=(self.random.choice(tags),),
             ),
-            ResourceDescribed(resource_id=id, changes={"mood": self.random.choice(("calm", None)), "n": number}),
-            ResourceArchived(resource_id=id),
-            ResourceRestored(resource_id=id),
+            ResourceDescribed(
+                resource_id=id, found_in=found, changes={"mood": self.random.choice(("calm", None)), "n": number}
+            ),
+            ResourceArchived(resource_id=id, found_in=found),
+            ResourceRestored(resource_id=id, found_in=found),
         ]
         if asset is not None and len(self.containers) > 1:
             to = self.random.choice([place for place in self.containers if place != self.places[asset]])
@@ -193,6 +208,15 @@ class History:
             failure = payloads.failed(self.random.choice(self.assets), cause.id)
             id = self._add(failure, processor_source("track_beats", "1"), cause.id)
             self.failures.append((id, failure))
+
+    def _reprocess(self) -> None:
+        request = self._add(ReprocessingRequested(project_id=self.project, processors=("track_beats",)))
+        if self.assets:
+            cause, asset = self.random.choice(self.events), self.random.choice(self.assets)
+            repeat = RepeatRequested(cause_id=cause.id, resource_id=asset, processors=("track_beats", "find_silence"))
+            self._add(repeat, "/reprocessing", request)
+        plan = ReprocessingPlanned(project_id=self.project, request_id=request, causes=1, answers=2)
+        self._add(plan, "/reprocessing", request)
 
     def _again(self) -> None:
         if len(self.assets) > 1:

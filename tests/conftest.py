@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from infra.pool import WorkerPool
-from tests.given import Given, lent
+from tests.servers import Addresses, missed
+from tests.servers import servers as find_servers
 from tests.spine import Spine
+
+if TYPE_CHECKING:
+    from tests.installations import Installations
 
 settings.register_profile(
     "disco",
@@ -35,9 +41,23 @@ def workers() -> Iterator[WorkerPool]:
         yield pool
 
 
-@pytest.fixture
-def disco(tmp_path: Path, workers: WorkerPool, monkeypatch: pytest.MonkeyPatch) -> Iterator[Given]:
-    """A service over a fresh folder, its runner running, with the shared workers."""
-    monkeypatch.setattr("infra.disco.WorkerPool", lambda *_, **__: lent(workers))
-    with Given(tmp_path / "home") as made:
+@pytest.fixture(scope="session")
+def servers() -> Addresses:
+    """The real servers, found once; a test that asks is skipped where there are none, and fails under CI."""
+    return find_servers()
+
+
+@pytest.fixture(scope="session")
+def installations(servers: Addresses, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installations]:
+    """Empty installations of the server profile, for whoever asks for one."""
+    from tests.installations import Installations  # its clients take a second to import
+
+    with closing(Installations(tmp_path_factory.mktemp("installations"), servers)) as made:
         yield made
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say loudly that tests of the server profile were skipped, and what would run them."""
+    for why in sorted(set(missed)):
+        terminalreporter.section("tests with the real servers were skipped", yellow=True, bold=True)
+        terminalreporter.line(why)

@@ -17,7 +17,8 @@ from domain.commands import Command
 from domain.handling import Done
 from domain.service import Imported
 from events.envelope import Recorded
-from infra.disco import Disco, open_disco
+from infra.base import BaseDisco
+from infra.opening import open_service
 from infra.pool import WorkerPool
 from infra.settings import Settings
 
@@ -35,8 +36,8 @@ class _Lent:
     def submit(self, function: Callable[..., Any], *args: object, **how: Any) -> Future[Any]:  # Any: as the pool's
         return self._pool.submit(function, *args, **how)
 
-    def warm(self, *modules: str) -> None:
-        self._pool.warm(*modules)
+    def warm(self, *modules: str, count: int | None = None) -> None:
+        self._pool.warm(*modules, count=count)
 
     def pids(self) -> list[int]:
         return self._pool.pids()
@@ -66,14 +67,17 @@ def song(*, bars: int = 4, tempo_bpm: float = 120.0) -> np.ndarray:
 
 
 class Given:
-    """A running service with short words for what tests do to it."""
+    """A running service with short words for what tests do to it; on the server profile it is its own worker.
 
-    def __init__(self, home: Path, **settings: Any) -> None:  # Any: fields of Settings
+    over: the settings of the installation it runs on, in place of the folder `home`.
+    """
+
+    def __init__(self, home: Path, *, over: Settings | None = None, **settings: Any) -> None:  # Any: fields of Settings
         self.home = home
-        self._settings = Settings(home=home, **{"workers": 2, **settings})
+        self._settings = (over or Settings(home=home)).model_copy(update={"workers": 2, **settings})
         self._files = home.parent / "files"
         self._files.mkdir(exist_ok=True)
-        self.service: Disco = open_disco(self._settings)
+        self.service: BaseDisco = _running(self._settings)
 
     def given_audio(self, samples: np.ndarray | None = None, *, name: str = "song", project: str = "Tests") -> str:
         """Import audio, samples of shape (frames,) or (frames, channels), into a project; returns the asset."""
@@ -106,8 +110,7 @@ class Given:
     def when(self, command: Command, **how: Any) -> Done:  # Any: what `execute` takes
         """Carry out a command and wait until the views have it."""
         done = self.service.execute(command, actor=ADA, **how)
-        if done.token is not None:
-            self.service.views.wait(done.token.position, 30.0)
+        self.service.views.wait(done.token.position, 30.0)
         return done
 
     def settled(self) -> Self:
@@ -131,7 +134,7 @@ class Given:
     def reopened(self, **settings: Any) -> Self:  # Any: fields of Settings
         """Close and open again."""
         self.service.close()
-        self.service = open_disco(self._settings.model_copy(update=settings))
+        self.service = _running(self._settings.model_copy(update=settings))
         return self
 
     def __enter__(self) -> Self:
@@ -141,3 +144,10 @@ class Given:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.service.close()
+
+
+def _running(settings: Settings) -> BaseDisco:
+    service = open_service(settings)
+    if settings.profile == "server":
+        service.work()
+    return service

@@ -112,4 +112,4 @@ def told(views: SqliteViews, events: Sequence[Recorded]) -> Json:
 
 
 def _bare(document: Json) -> Json:
-    return {key: value for key, value in document.items() if key != "position"}
+    return {key: value for key, value in document.items() if key not in ("position", "created", "started", "reached")}

@@ -46,8 +46,7 @@ def _change(shell: Shell, id: str, kind: str, *, expect: int | None, others: dic
         fields |= {field: ids.resource(shell, service, text) for field, text in others.items()}
         command = _made(getattr(commands, kind), resource_id=found, expected_version=expect, **fields)
         done = service.execute(command, actor=shell.actor)
-        token = token_text(done.token) if done.token else None
-        answer = {"id": found, "changed": done.written > 0, "token": token, "job": done.job}
+        answer = {"id": found, "changed": done.written > 0, "token": token_text(done.token), "job": done.job}
         shell.answer(answer, lambda console: console.print("done" if done.written else "nothing to change"))
 
 
@@ -70,7 +69,7 @@ def create(
         else:
             command = _made(CreateTrack, project_id=ids.resource(shell, service, within), name=name)
         done = service.execute(command, actor=shell.actor)
-        answer = {"id": done.resource_id, "token": token_text(done.token) if done.token else None, "job": done.job}
+        answer = {"id": done.resource_id, "token": token_text(done.token), "job": done.job}
         shell.answer(answer, lambda console: console.print(done.resource_id))
 
 

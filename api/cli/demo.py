@@ -23,7 +23,7 @@ from domain.ids import ResourceId
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from infra.disco import Disco
+    from infra.base import BaseDisco
 
 DEPTH = 12
 MARKER = ".disco-demo"
@@ -75,7 +75,7 @@ def _command() -> str:
 class _Demo:
     """One demonstration, told step by step."""
 
-    def __init__(self, shell: Shell, service: Disco, into: Path) -> None:
+    def __init__(self, shell: Shell, service: BaseDisco, into: Path) -> None:
         self._shell = shell
         self._service = service
         self._into = into

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from domain.views import Document, Node
-    from infra.disco import Disco
+    from infra.base import BaseDisco
 
 NEEDED = ("beats", "key", "chords")
 
@@ -70,7 +70,7 @@ def accompaniment(
 
 def accompany(
     shell: Shell,
-    service: Disco,
+    service: BaseDisco,
     source: Document,
     *,
     seed: int,
@@ -93,7 +93,7 @@ def accompany(
     return {"generation": done.resource_id, "job": done.job, "new": done.written > 0, "midi": midi, "audio": audio}
 
 
-def made_by(service: Disco, generation: ResourceId) -> tuple[Document, Document]:
+def made_by(service: BaseDisco, generation: ResourceId) -> tuple[Document, Document]:
     """The MIDI that a generation wrote, and its rendered audio. Raises: Conflict, where it failed."""
     from domain.views import Direction, Relation
 
@@ -110,7 +110,7 @@ def _audio(nodes: list[Node]) -> list[Node]:
     return [node for node in nodes if node.variant == "audio"]
 
 
-def _failure(service: Disco, generation: ResourceId, midi: list[Node]) -> DiscoError:
+def _failure(service: BaseDisco, generation: ResourceId, midi: list[Node]) -> DiscoError:
     about = {generation, *(node.id for node in midi)}
     letters = every(lambda after: service.views.dead_letters.page(first=PAGE, after=after))
     letter = next((letter for letter in letters if letter["resource_id"] in about), None)
@@ -123,7 +123,7 @@ def _failure(service: Disco, generation: ResourceId, midi: list[Node]) -> DiscoE
     return NotFound(f"nothing came of generation {generation}; disco verify looks for what is wrong", id=generation)
 
 
-def audio_of(shell: Shell, service: Disco, id: ResourceId) -> Document:
+def audio_of(shell: Shell, service: BaseDisco, id: ResourceId) -> Document:
     """The asset itself, or the audio that a score or MIDI file was rendered to."""
     from domain.views import Direction, Relation
 
@@ -140,7 +140,7 @@ def audio_of(shell: Shell, service: Disco, id: ResourceId) -> Document:
     return service.views.documents.get(rendered[0].id)
 
 
-def _save(service: Disco, made: Mapping[str, Any], to: str | None) -> list[str]:
+def _save(service: BaseDisco, made: Mapping[str, Any], to: str | None) -> list[str]:
     from pathlib import Path
 
     from api.cli.saving import save_content

@@ -11,9 +11,10 @@ from domain.ids import ResourceId
 
 if TYPE_CHECKING:
     from api.cli.shell import Shell
-    from infra.disco import Disco
+    from infra.base import BaseDisco
 
 SHORTEST = 4
+MOST_NAMED = 10
 _WHOLE = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -28,7 +29,7 @@ def whole(text: str) -> ResourceId | None:
     return ResourceId(lowered) if _WHOLE.fullmatch(lowered) else None
 
 
-def resource(shell: Shell, service: Disco, text: str) -> ResourceId:
+def resource(shell: Shell, service: BaseDisco, text: str) -> ResourceId:
     """The resource that an id, or the beginning of one, stands for; the verb's permission on it is checked.
 
     Raises: Malformed; NotFound; Conflict, where several begin so; Forbidden.
@@ -49,11 +50,11 @@ def _digits(text: str) -> str:
     return digits
 
 
-def _one(text: str, found: list[str], service: Disco) -> ResourceId:
+def _one(text: str, found: list[str], service: BaseDisco) -> ResourceId:
     if not found:
         raise NotFound(
             f"no resource has an id that begins with {text!r}; disco search TEXT finds by name, "
-            "and an analysis wants its whole id (disco lineage --json tells it)",
+            "and an analysis that nobody has changed wants its whole id (disco lineage --json tells it)",
             id=text,
         )
     if len(found) > 1:
@@ -63,13 +64,13 @@ def _one(text: str, found: list[str], service: Disco) -> ResourceId:
     return ResourceId(found[0])
 
 
-def project(shell: Shell, service: Disco, text: str) -> ResourceId:
+def project(shell: Shell, service: BaseDisco, text: str) -> ResourceId:
     """The project of this name, id or beginning of an id. Raises: NotFound, Malformed, Conflict, Forbidden."""
     from domain.views import Filter, Kind
 
     if (exact := whole(text)) is None:
-        named, _ = service.views.documents.page(Filter(kinds=(Kind.PROJECT,), name_contains=text), first=200)
-        same = [document["id"] for _, document in named if document["name"] == text]
+        named, _ = service.views.documents.page(Filter(kinds=(Kind.PROJECT,), name=text), first=MOST_NAMED)
+        same = [document["id"] for _, document in named]
         if not same and re.fullmatch(rf"[0-9a-fA-F-]{{{SHORTEST},}}", text):
             same = service.views.documents.find(_digits(text))
         if not same:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from domain.service import Failure, Imported, ImportReport
-    from infra.disco import Disco
+    from infra.base import BaseDisco
 
 
 @verb("Make", name="import", example="disco import ~/Music/Demos --project Demos")
@@ -74,7 +74,7 @@ def _check_versions(paths: Sequence[Path], version_of: Sequence[str] | None) -> 
 
 
 def _link(
-    shell: Shell, service: Disco, report: ImportReport, paths: Sequence[Path], older: Sequence[ResourceId]
+    shell: Shell, service: BaseDisco, report: ImportReport, paths: Sequence[Path], older: Sequence[ResourceId]
 ) -> None:
     from domain.commands import LinkVersion
 

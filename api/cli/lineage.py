@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,6 +10,7 @@ import typer
 
 from api.access import requires
 from api.cli import ids
+from api.cli.moments import AsOfOption, moment_of
 from api.cli.shell import Shell
 from api.cli.text import table
 from api.cli.verbs import verb
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from domain.views import AsOf, Lineage
     from events.envelope import Recorded
-    from infra.disco import Disco
+    from infra.base import BaseDisco
 
 DEADLINE_S = 30.0
 MOST_STEPS = 1000
@@ -49,9 +49,7 @@ def lineage(
     id: IdArgument,
     up: Annotated[bool, typer.Option("--up/--down", help="What it was made from, or what was made from it.")] = True,
     depth: Annotated[int, typer.Option(min=1, max=MOST_STEPS, help="How many steps to walk.")] = 10,
-    as_of: Annotated[
-        str | None, typer.Option(metavar="TIME|POSITION", help="As it was: an ISO 8601 time, or a place in the log.")
-    ] = None,
+    as_of: AsOfOption = None,
     kind: Annotated[list[str] | None, typer.Option(help="Only nodes of this kind; may be said again.")] = None,
     format: Annotated[Format, typer.Option(help="A tree, W3C PROV-JSON, or OpenLineage run events.")] = Format.TREE,
     first: FirstOption = 500,
@@ -81,25 +79,7 @@ def lineage(
             print_tree(shell.console(), walk, direction, events)
 
 
-def moment_of(text: str | None) -> AsOf:
-    """A place in the log, or a time (of the local zone where it names none). Raises: Malformed."""
-    from domain.views import NOW, AsOf
-    from events.envelope import to_microseconds
-
-    if text is None:
-        return NOW
-    if text.isdecimal() and len(text) < 19:
-        return AsOf(position=int(text))
-    try:
-        time = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise Malformed(
-            f"{text!r} is neither a place in the log nor a time such as 2026-05-01T12:30:00+02:00", field="as-of"
-        ) from error
-    return AsOf(time_us=to_microseconds(time.astimezone()))
-
-
-def _document(service: Disco, id: ResourceId, format: Format, *, up: bool, moment: AsOf) -> None:
+def _document(service: BaseDisco, id: ResourceId, format: Format, *, up: bool, moment: AsOf) -> None:
     """Print a lineage in a standard's form."""
     import orjson
 
@@ -137,15 +117,16 @@ def because(event: Recorded | None) -> dict[str, Any] | None:  # Any: JSON
 
 @verb("Look", example="disco impact 3f2a91c4")
 @requires(Permission.READ, of="id")
-def impact(shell: Shell, id: IdArgument, first: FirstOption = 500) -> None:
+def impact(shell: Shell, id: IdArgument, as_of: AsOfOption = None, first: FirstOption = 500) -> None:
     """Show what becomes stale, and what must go, if a resource goes."""
     from domain.impact import impacts
     from domain.views import Direction
 
     with shell.service() as service:
         found = ids.resource(shell, service, id)
+        moment = moment_of(as_of)
         walk = service.views.graph.lineage(
-            found, Direction.DOWN, depth=MOST_STEPS, first=first + 1, deadline_s=DEADLINE_S
+            found, Direction.DOWN, depth=MOST_STEPS, as_of=moment, first=first + 1, deadline_s=DEADLINE_S
         )
         nodes = {str(node.id): node for node in walk.nodes}
         hit = [(item, nodes[item.node.id]) for item in impacts(walk, found)]

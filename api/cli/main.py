@@ -12,9 +12,12 @@ from api.cli import (  # noqa: F401  # each declares its verbs
     lineage,
     operating,
     reading,
+    reprocessing,
     serving,
+    sweeping,
     transfer,
     watching,
+    working,
 )
 from api.cli.failures import INTERRUPTED, tell
 from api.cli.verbs import app

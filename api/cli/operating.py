@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from domain.views import Document, Records
-    from infra.disco import Disco
+    from infra.base import BaseDisco
 
 SHOWN_DIGITS = 16
 CHUNK_BYTES = 1 << 20
@@ -68,7 +68,7 @@ def replay(
         raise Corrupted("some views did not hold what the log says; they do now")
 
 
-def rebuilt(shell: Shell, service: Disco, names: tuple[str, ...] = ()) -> list[dict[str, Any]]:  # Any: JSON
+def rebuilt(shell: Shell, service: BaseDisco, names: tuple[str, ...] = ()) -> list[dict[str, Any]]:  # Any: JSON
     """Rebuild views and tell their digests before and after."""
     before = service.views.digests()
     with bar(shell, "Replaying") as progress:
@@ -124,7 +124,7 @@ def _first(differences: Iterator[Any], most: int) -> Iterator[Any]:  # Any: diff
         yield item
 
 
-def _bad_blobs(shell: Shell, service: Disco) -> list[str]:
+def _bad_blobs(shell: Shell, service: BaseDisco) -> list[str]:
     import hashlib
 
     names = sorted(service.blobs.names())
@@ -237,7 +237,8 @@ def job(shell: Shell, id: Annotated[str, typer.Argument(help="The job; the begin
 
 
 def _show_job(console: Console, found: Document) -> None:
-    told = f"{found['pending']} pending, {found['failed']} failed, {found['retried']} tried again"
+    again = f"{found['retried']} tried again, {found['repeated']} made anew"
+    told = f"{found['pending']} pending, {found['failed']} failed, {again}"
     console.print(f"{found['id']}  by {found['actor']}, begun {time_text(found['started_us'])}: {told}", markup=False)
     table(console, ("event", "count"), sorted(found["types"].items()))
     table(console, ("processor", "answers"), sorted(found["answered"].items()))

@@ -10,7 +10,7 @@ from domain.errors import Conflict, Malformed, Unavailable
 
 if TYPE_CHECKING:
     from domain.views import Document
-    from infra.disco import Disco
+    from infra.base import BaseDisco
 
 SUFFIXES = {
     "audio/flac": ".flac",
@@ -27,7 +27,7 @@ SUFFIXES = {
 }
 
 
-def save_content(service: Disco, document: Document, to: str) -> Path:
+def save_content(service: BaseDisco, document: Document, to: str) -> Path:
     """Copy a resource's content to a file, or into a folder under its own name; returns the file.
 
     Raises: Malformed, for a resource without content; Conflict, where a file is there already; NotFound; Unavailable.

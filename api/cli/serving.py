@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import socket
+import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from infra.settings import Settings
 
 GRACE_S = 3
+WARM_AFTER_S = 0.5
 
 
 @verb("Operate", example="disco serve --port 8765 --development")
@@ -52,7 +54,14 @@ def serve(
     with shell.service(run=True, fresh=False) as service:
         names = (*LOOPBACK, settings.host, *(allow_host or ()))
         app = create_app(service, development=settings.development, allowed_hosts=names)
-        _run(app, listening, lambda: _announce(shell, settings, listening))
+
+        def ready() -> None:
+            _announce(shell, settings, listening)
+            warming = threading.Timer(WARM_AFTER_S, service.warm)  # not while it is asked whether it is ready
+            warming.daemon = True
+            warming.start()
+
+        _run(app, listening, ready)
     shell.note("stopped")
 
 
@@ -92,6 +101,7 @@ def _announce(shell: Shell, settings: Settings, listening: socket.socket) -> Non
     host, port = listening.getsockname()[:2]
     base = f"{'[' + host + ']' if ':' in host else host}:{port}"
     addresses = {
+        "page": f"http://{base}/",
         "graphql": f"http://{base}/graphql",
         "subscriptions": f"ws://{base}/graphql",
         "sse": f"http://{base}/graphql/stream",

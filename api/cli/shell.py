@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from api.access import LOCAL, Requirement, check
+from domain.errors import Malformed
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from infra.disco import Disco
+    from infra.base import BaseDisco
     from infra.settings import Settings
 
 Json = Any  # Any: JSON
@@ -33,6 +34,7 @@ class Options:
     json: bool = False
     progress: bool = False
     debug: bool = False
+    profile: str | None = None
 
     def over(self, other: Options) -> Options:
         """These options, and those of `other` where nothing is said here."""
@@ -41,6 +43,7 @@ class Options:
             self.json or other.json,
             self.progress or other.progress,
             self.debug or other.debug,
+            self.profile or other.profile,
         )
 
 
@@ -115,25 +118,36 @@ class Shell:
 
     @property
     def settings(self) -> Settings:
-        """The settings, with the folder that `--home` names."""
+        """The settings, with the folder that `--home` and the profile that `--profile` names. Raises: Malformed."""
+        from pydantic import ValidationError
+
         from infra.settings import Settings
 
         home = self.options.home
-        return Settings(home=home.expanduser().absolute()) if home else Settings()
+        said: dict[str, Any] = {  # Any: what a setting takes
+            "home": home.expanduser().absolute() if home else None,
+            "profile": self.options.profile,
+        }
+        try:
+            return Settings(**{name: value for name, value in said.items() if value is not None})
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = str(first["loc"][0])
+            raise Malformed(f"the setting {name} cannot be {first['input']!r}: {first['msg']}", field=name) from error
 
     @contextmanager
-    def service(self, *, run: bool = False, fresh: bool = True) -> Iterator[Disco]:
+    def service(self, *, run: bool = False, fresh: bool = True) -> Iterator[BaseDisco]:
         """Open the data folder, and close it behind.
 
         run: process and project here, unless another process does; fresh: have every view up to the log's head first.
         """
         with importing():
             from api.cli.logs import log_to_file
-            from infra.disco import open_disco
+            from infra.opening import open_service
 
         settings = self.settings
         log_to_file(settings.home)
-        with open_disco(settings, run=run) as service:
+        with open_service(settings, run=run) as service:
             if self.requirement.of is None:
                 check(service.access, self.actor, self.requirement, {})
             if fresh:
@@ -147,7 +161,7 @@ class Shell:
                     )
                 raise
 
-    def catch_up(self, service: Disco) -> None:
+    def catch_up(self, service: BaseDisco) -> None:
         """Bring the views to the log's head: a running service does it in a moment, else it is done here."""
         from api.cli.progress import bar
         from domain.errors import Unavailable
@@ -159,9 +173,9 @@ class Shell:
             service.views.wait(head, SETTLE_S)
         except Unavailable:  # nobody else does it
             with bar(self, "Bringing the views up to date") as progress:
-                service.views.catch_up(on_progress=progress)
+                service.catch_up(on_progress=progress)
 
-    def allowed(self, service: Disco, id: str) -> None:
+    def allowed(self, service: BaseDisco, id: str) -> None:
         """Return if the actor may do this verb to a resource. Raises: Forbidden."""
         if self.requirement.of is not None:
             check(service.access, self.actor, self.requirement, {self.requirement.of: id})

@@ -18,7 +18,7 @@ from api.cli.progress import Tell, bar
 from api.cli.shell import Shell
 from api.cli.verbs import verb
 from domain.access import Permission
-from domain.errors import Conflict, Corrupted, Malformed
+from domain.errors import Corrupted, Malformed
 
 if TYPE_CHECKING:
     from domain.ports import Blobs, EventLog
@@ -113,25 +113,10 @@ def import_log(
 
 def _import(settings: Settings, file: Path, progress: Tell) -> dict[str, int]:
     """Read an archive while nobody processes: the answers to its events are in it."""
-    from infra.embedded.blobs import FolderBlobs
-    from infra.embedded.database import Database
-    from infra.embedded.lease import Lease
-    from infra.embedded.log import SqliteLog
+    from infra.opening import open_to_archive
 
-    settings.home.mkdir(parents=True, exist_ok=True)
-    lease = Lease(settings.database.with_suffix(".lease"))
-    if not lease.acquire():
-        raise Conflict(f"a service runs on {settings.home}; stop it, then import the log")
-    database = Database(settings.database)
-    try:
-        log = SqliteLog(database)
-        with archive.reading(file) as members:
-            counted = _Import(log, FolderBlobs(settings.blobs), file, progress).run(members)
-        log.close()
-    finally:
-        database.close()
-        lease.release()
-    return counted
+    with open_to_archive(settings) as (log, blobs), archive.reading(file) as members:
+        return _Import(log, blobs, file, progress).run(members)
 
 
 class _Import:

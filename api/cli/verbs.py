@@ -60,11 +60,21 @@ ProgressOption = Annotated[
 DebugOption = Annotated[
     bool, typer.Option("--debug", help="Show the traceback of an unexpected error.", rich_help_panel=_EVERYWHERE)
 ]
+ProfileOption = Annotated[
+    str | None,
+    typer.Option(
+        "--profile",
+        metavar="embedded|server",
+        help="One folder, or servers; else DISCO_PROFILE.",
+        rich_help_panel=_EVERYWHERE,
+    ),
+]
 COMMON: dict[str, tuple[Any, Any]] = {  # Any: annotations
     "home": (HomeOption, None),
     "json": (JsonOption, False),
     "progress": (ProgressOption, False),
     "debug": (DebugOption, False),
+    "profile": (ProfileOption, None),
 }
 
 
@@ -86,12 +96,13 @@ def everywhere(
     json: JsonOption = False,
     progress: ProgressOption = False,
     debug: DebugOption = False,
+    profile: ProfileOption = None,
     version: Annotated[
         bool, typer.Option("--version", help="Tell the version.", callback=_tell_version, is_eager=True)
     ] = False,
 ) -> None:
     """Take the options that may stand before the verb as well as behind it."""
-    context.obj = Options(home, json, progress, debug)
+    context.obj = Options(home, json, progress, debug, profile)
 
 
 def verb(

@@ -42,11 +42,15 @@ class Shared:
 
 @dataclass(slots=True)
 class Context:
-    """One request; `fields` holds the names of all fields that its query selects."""
+    """One request; `fields` holds the names of all fields that its query selects.
+
+    last_event_id: the cursor of the last message that a client had of this subscription before it was cut off.
+    """
 
     shared: Shared
     actor: Actor = LOCAL
     fields: frozenset[str] = frozenset()
+    last_event_id: str | None = None
     _loaders: dict[str, DataLoader] = field(default_factory=dict)  # type: ignore[type-arg]  # one a kind of key
 
     @property
@@ -65,7 +69,7 @@ class Context:
         """
         found = parse(after) if after else None
         if isinstance(found, Token):
-            await self.shared.threads.wait(self.service.views.wait, found.position, WAIT_S)
+            await self.shared.threads.wait(self.service.views.wait, found.position, WAIT_S, project=found.project)
 
     def _loader(self, name: str, load: Callable[[list[object]], Sequence[object]]) -> DataLoader:  # type: ignore[type-arg]
         known = self._loaders.get(name)

@@ -25,6 +25,7 @@ QUERY_S = 30.0
 KEPT_COSTS = 4096
 KEPT_MESSAGES = 2048
 KEPT_CHARACTERS = 16_000_000
+NOTHING_TO_RESUME = Malformed("only a subscription can go on from a Last-Event-ID; leave it away", field="after")
 READ_ONLY = frozenset({OperationType.QUERY})
 EVERYTHING = frozenset(OperationType)
 Variables = Mapping[str, Any]  # Any: JSON
@@ -105,6 +106,9 @@ class Engine:
             yield Answer(_body(ExecutionResult(None, executor)), ran=False)
             return
         if executor.operation.operation is not OperationType.SUBSCRIPTION:
+            if context.last_event_id is not None:
+                yield Answer(_body(ExecutionResult(None, [Rejected(NOTHING_TO_RESUME)])), ran=False)
+                return
             yield Message(orjson.dumps(_body(await self._run(executor))).decode())
             return
         source = create_source_event_stream(executor)

@@ -10,6 +10,7 @@ import strawberry
 from api.access import requires
 from api.graphql.context import Info
 from api.graphql.fields import derived, query
+from api.graphql.moments import moment_of
 from api.graphql.paging import Connection, connect
 from api.graphql.scalars import JSON, Cursor, Instant, Long
 from api.tokens import event_text, parse_position
@@ -58,11 +59,11 @@ class Event:
         """The payload."""
         return payload(cast(Recorded, self))
 
-    @derived("The resource it is about, as it is now")
+    @derived("The resource it is about, as it is now; beneath what is told as of a moment, as it was then")
     async def resource(self, info: Info) -> Annotated[Resource, strawberry.lazy("api.graphql.resources")] | None:
         """The resource it is about; null where it has none."""
         try:
-            return await info.context.resource(self.subject)
+            return await info.context.resource_at(self.subject, moment_of(self))
         except NotFound:
             return None
 

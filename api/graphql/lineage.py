@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, cast
+from typing import cast
 
 import strawberry
 
 from api.access import requires
-from api.graphql.context import Info
+from api.graphql.context import Context, Info
 from api.graphql.events import Event
 from api.graphql.fields import derived, query
 from api.graphql.limits import usually
+from api.graphql.moments import AsOfArgument, moment_of, then
 from api.graphql.paging import Connection, PageInfo, connect, page_info
 from api.graphql.resources import Resource
-from api.graphql.scalars import JSON, Cursor, Instant, Long, Moment, as_of
+from api.graphql.scalars import JSON, Cursor, Instant, Long, as_of
 from api.tokens import PageCursor, page_text, parse_page
 from domain import views
 from domain.access import Permission
@@ -45,10 +46,10 @@ class LineageNode:
     facts: JSON = strawberry.field(description="Among them a generation's parameters and seed")
     depth: int
 
-    @derived("All that is known of it now")
+    @derived("All that is known of it, or was at the moment that the lineage is told as of")
     async def resource(self, info: Info) -> Resource:
         """The resource."""
-        return await info.context.resource(self.id)
+        return await info.context.resource_at(self.id, moment_of(self))
 
 
 @strawberry.type(description="An edge of a lineage: what is downstream exists because of what is upstream")
@@ -103,8 +104,9 @@ class LineageConnection:
         ]
 
 
-def _explained(service: Service, edges: list[views.Edge]) -> list[Explained]:
-    events = service.log.at(sorted({edge.position for edge in edges}))
+def _explained(context: Context, edges: list[views.Edge], moment: AsOf) -> list[Explained]:
+    events = context.service.log.at(sorted({edge.position for edge in edges}))
+    events = {position: then(event, moment, context) for position, event in events.items()}
     return [
         Explained(edge.relation, edge.upstream, edge.downstream, edge.position, events.get(edge.position))
         for edge in edges
@@ -155,14 +157,15 @@ async def lineage(
     depth: int = 10,
     kinds: list[Kind] | None = None,
     relations: list[Relation] | None = None,
-    as_of_: Annotated[Moment | None, strawberry.argument(name="asOf")] = None,
+    as_of_: AsOfArgument = None,
     first: int = 100,
     after: Cursor | None = None,
 ) -> LineageConnection:
     """What something was made from (UP), or what was made from it (DOWN), breadth first."""
     context = info.context
     await context.seen(after)
-    begin, moment = _begun(parse_page(after, "lineage"), as_of(as_of_))
+    asked = as_of(as_of_)
+    begin, moment = _begun(parse_page(after, "lineage"), asked)
     explain = "because" in context.fields
     found, steps = parse_id(id), _steps(depth)
 
@@ -180,7 +183,8 @@ async def lineage(
             after=begin,
             deadline_s=DEADLINE_S,
         )
-        links = _explained(service, answer.edges) if explain else answer.edges
+        links = _explained(context, answer.edges, asked) if explain else answer.edges
+        answer.nodes = [then(node, asked, context) for node in answer.nodes]
         return _connection(answer, links, begin, position)
 
     return await context.run(walk)
@@ -208,11 +212,14 @@ class ImpactConnection(Connection[Impact]):
 
 
 @requires(Permission.READ, of="id")
-async def impact(info: Info, id: strawberry.ID, first: int = 100, after: Cursor | None = None) -> ImpactConnection:
+async def impact(
+    info: Info, id: strawberry.ID, as_of_: AsOfArgument = None, first: int = 100, after: Cursor | None = None
+) -> ImpactConnection:
     """What becomes stale or must go if this goes, nearest first."""
     context = info.context
     await context.seen(after)
-    begin, moment = _begun(parse_page(after, "impact"), NOW)
+    asked = as_of(as_of_)
+    begin, moment = _begun(parse_page(after, "impact"), asked)
     root = parse_id(id)
 
     def walk() -> ImpactConnection:
@@ -222,6 +229,7 @@ async def impact(info: Info, id: strawberry.ID, first: int = 100, after: Cursor 
         answer = service.views.graph.lineage(
             root, Direction.DOWN, depth=MOST_STEPS, as_of=pinned, first=first, after=start, deadline_s=DEADLINE_S
         )
+        answer.nodes = [then(node, asked, context) for node in answer.nodes]
         places = {node.id: start + index for index, node in enumerate(answer.nodes)}
         items = [
             (page_text("impact", places[item.node.id], position), cast(Impact, item)) for item in impacts(answer, root)

@@ -1,7 +1,8 @@
 """Mutations: one for every command; each answers with the resource, the job and a token for later reads.
 
-Every one takes an optional `commandId`: the same again writes nothing and answers as the first time. Those that change
-a resource take `expectedVersion`: where it is another by now, nothing is changed and the error is a conflict.
+Every one takes an optional `commandId`: the same again writes nothing and answers as the first time; with it, another
+command is a conflict. Those that change a resource take `expectedVersion`: where it is another by now, nothing is
+changed and the error is a conflict.
 """
 
 from __future__ import annotations
@@ -18,10 +19,10 @@ from api.graphql.context import Info
 from api.graphql.fields import derived, mutation
 from api.graphql.resources import Resource
 from api.graphql.scalars import JSON, Cursor, Long
+from api.reprocessing import known_processors
 from api.tokens import token_text
 from domain import commands as c
 from domain.access import Permission
-from domain.errors import Malformed
 from domain.handling import Done
 from domain.ids import ProjectId, ResourceId, parse_id
 
@@ -34,8 +35,8 @@ class Written:
     """The answer of every mutation."""
 
     resource_id: ID
-    token: Cursor | None = strawberry.field(
-        description="Give it as `after` to a read that shall see this write; null if nothing had to change"
+    token: Cursor = strawberry.field(
+        description="Give it as `after` to a read that shall see this write, or what made it needless"
     )
     job: ID
     written: int = strawberry.field(description="How many events were written")
@@ -63,7 +64,7 @@ class ExportFormat(Enum):
 
 
 def _written(done: Done) -> Written:
-    token = Cursor(token_text(done.token)) if done.token else None
+    token = Cursor(token_text(done.token))
     return Written(resource_id=ID(done.resource_id), token=token, job=ID(done.job), written=done.written)
 
 
@@ -74,8 +75,6 @@ def make(kind: type[C], **fields: object) -> C:
 
 
 async def _execute(info: Info, command: c.Command, command_id: str | None) -> Written:
-    if command_id is not None and not 1 <= len(command_id) <= 200:
-        raise Malformed("a commandId has 1 to 200 characters", field="commandId")
     context = info.context
     return _written(await context.run(context.service.execute, command, actor=context.actor, command_id=command_id))
 
@@ -161,12 +160,14 @@ async def link_version(
 
 @requires(Permission.WRITE, of="project_id")
 async def import_blob(
-    info: Info, sha256: str, file_name: str, project_id: ID, container_id: ID | None = None
+    info: Info,
+    sha256: str,
+    file_name: str,
+    project_id: ID,
+    container_id: ID | None = None,
+    command_id: str | None = None,
 ) -> ImportedFile:
-    """Make an asset of a blob that is here already; `POST /api/projects/{id}/files` uploads and imports in one go.
-
-    It takes no commandId: the same content under the same name in the same place adds nothing the second time.
-    """
+    """Make an asset of a blob that is here already; `POST /api/projects/{id}/files` uploads and imports in one go."""
     context = info.context
     project, container = ProjectId(parse_id(project_id)), parse_id(container_id) if container_id else None
     with fitting():
@@ -177,6 +178,7 @@ async def import_blob(
             project_id=project,
             container_id=container,
             actor=context.actor,
+            command_id=command_id,
         )
     written = _written(done)
     return ImportedFile(
@@ -209,6 +211,15 @@ async def retry(info: Info, resource_id: ID, failure_id: ID, command_id: str | N
     """Try a dead letter again."""
     command = make(c.RetryProcessing, resource_id=parse_id(resource_id), failure_id=parse_id(failure_id))
     return await _execute(info, command, command_id)
+
+
+@requires(Permission.WRITE, of="project_id")
+async def reprocess(
+    info: Info, project_id: ID, processors: list[str] | None = None, command_id: str | None = None
+) -> Written:
+    """Have all that older versions of processors have answered in a project answered by the current ones."""
+    names = known_processors(info.context.service, processors or ())
+    return await _execute(info, make(c.Reprocess, project_id=parse_id(project_id), processors=names), command_id)
 
 
 @requires(Permission.WRITE, of="id")
@@ -245,4 +256,5 @@ class Mutation:
     import_blob: ImportedFile = _field(import_blob)
     generate_accompaniment: Written = _field(generate_accompaniment)
     retry: Written = _field(retry)
+    reprocess: Written = _field(reprocess)
     export_lineage: Written = _field(export_lineage)

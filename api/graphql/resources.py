@@ -12,17 +12,16 @@ from api.graphql.context import Info
 from api.graphql.events import Event, connect_events
 from api.graphql.fields import derived, query
 from api.graphql.limits import usually
+from api.graphql.moments import AsOfArgument, then
 from api.graphql.paging import Connection, PageInfo, connect, page_info
-from api.graphql.scalars import JSON, Cursor, Instant, Long, Moment, as_of
+from api.graphql.scalars import JSON, Cursor, Instant, Long, as_of
 from api.tokens import PageCursor, page_text, parse_page, parse_position
-from domain import views
 from domain.access import Permission
+from domain.analyses import whole
 from domain.errors import DiscoError, NotFound
 from domain.ids import parse_id
 from domain.service import Service
 from domain.views import NOW, AsOf, Direction, Document, Filter, Kind, Relation
-from events.envelope import Recorded
-from projections.catalogue import fold
 
 strawberry.enum(Kind, description="What a resource is")
 strawberry.enum(Relation, description="How one resource comes of another, or lies in it")
@@ -100,8 +99,8 @@ class Resource(Node):
     tags: list[str] = strawberry.field(metadata=usually(1))
     metadata: JSON = strawberry.field(description="What people noted about it, and tags embedded in its file")
     archived: bool
-    version: int | None = strawberry.field(
-        description="Give it as expectedVersion to change only what you have seen; null for what cannot be changed"
+    version: int = strawberry.field(
+        description="Give it as expectedVersion to change only what you have seen; 0 for an analysis nobody changed yet"
     )
     created: Instant | None
     updated: Instant
@@ -113,6 +112,7 @@ class Resource(Node):
     project_id: strawberry.ID
     container_id: strawberry.ID | None
     moment: strawberry.Private[AsOf] = NOW
+    begun: strawberry.Private[int | None] = None
 
     @derived("The project it belongs to; null for what belongs to none")
     async def project(self, info: Info) -> ResourceRef | None:
@@ -124,12 +124,17 @@ class Resource(Node):
         """Its container."""
         return await _found(info, self.container_id, self.moment) if self.container_id else None
 
-    @derived("The events about it")
+    @derived("The events about it; of an analysis the first is its finding, which is also about its asset")
     async def history(self, info: Info, first: int = 20, after: Cursor | None = None) -> Connection[Event]:
         """Its events, oldest first."""
         position = parse_position(after)
-        found = [event for event in await info.context.events_about(self.id) if event.position > position]
-        return connect_events([event for event in found if _held(event, self.moment)], first, began=position > 0)
+        events = await info.context.events_about(self.id)
+        if self.kind is Kind.ANALYSIS and self.begun is not None:
+            events = [await info.context.event_at(self.begun), *events]
+        found = [event for event in events if event.position > position]
+        held = [event for event in found if self.moment.covers(event.position, event.time_us)]
+        told = [then(event, self.moment, info.context) for event in held[: first + 1]]
+        return connect_events(told, first, began=position > 0)
 
     @derived("What lies one step away")
     async def relations(
@@ -192,12 +197,6 @@ def _version_ids(service: Service, id: str, moment: AsOf) -> list[str]:
     return ids
 
 
-def _held(event: Recorded, moment: AsOf) -> bool:
-    if moment.position is not None:
-        return event.position <= moment.position
-    return moment.time_us is None or event.time_us <= moment.time_us
-
-
 def from_document(document: Document, moment: AsOf = NOW) -> Resource:
     """A resource of its document."""
     content = document.get("content")
@@ -220,6 +219,7 @@ def from_document(document: Document, moment: AsOf = NOW) -> Resource:
         project_id=document["project"],
         container_id=document["container"],
         moment=moment,
+        begun=document.get("created"),
     )
 
 
@@ -228,55 +228,14 @@ def _finding(kind: str, found: dict[str, Any]) -> Finding:  # Any: JSON
     return Finding(id=found["id"], kind=kind, facts=cast(JSON, facts), source=found["source"])
 
 
-def from_node(node: views.Node, moment: AsOf = NOW) -> Resource:
-    """A resource of its node, for what has no document: analyses."""
-    return Resource(
-        id=strawberry.ID(node.id),
-        kind=Kind(node.kind),
-        variant=node.variant,
-        name=node.label,
-        tags=[],
-        metadata=cast(JSON, {}),
-        archived=node.archived,
-        version=None,
-        created=Instant(node.time_us),
-        updated=Instant(node.time_us),
-        actor=None,
-        file_name=None,
-        facts=cast(JSON, dict(node.facts)),
-        analyses=[],
-        content=None,
-        project_id=strawberry.ID(node.project),
-        container_id=None,
-        moment=moment,
-    )
-
-
 def load_resources(service: Service, ids: Sequence[str], moment: AsOf = NOW) -> list[Resource | DiscoError]:
     """Resources as they were at a moment, in the order of the ids; NotFound stands for one that was not there."""
-    documents = service.views.documents.many(ids) if moment == NOW else _past_documents(service, ids, moment)
-    nodes = service.views.graph.nodes([id for id in ids if id not in documents], moment)
-    found: list[Resource | DiscoError] = []
-    for id in ids:
-        if id in documents:
-            found.append(from_document(documents[id], moment))
-        elif id in nodes:
-            found.append(from_node(nodes[id], moment))
-        else:
-            found.append(NotFound(f"there is no resource {id}", id=id))
-    return found
-
-
-def _past_documents(service: Service, ids: Sequence[str], moment: AsOf) -> dict[str, Document]:
-    documents = {}
-    for id in ids:
-        document: Document | None = None
-        for event in service.log.about(parse_id(id)):
-            if _held(event, moment):
-                document = fold(document, event)
-        if document is not None:
-            documents[id] = document
-    return documents
+    known = service.views.documents.many(ids, moment)
+    documents = whole(service.views.graph, known, ids, moment)
+    return [
+        from_document(documents[id], moment) if id in documents else NotFound(f"there is no resource {id}", id=id)
+        for id in ids
+    ]
 
 
 @strawberry.input(description="Which resources are wanted; a field left out wants all")
@@ -288,6 +247,7 @@ class ResourceFilter:
     project: strawberry.ID | None = None
     container: strawberry.ID | None = None
     tag: str | None = None
+    name: str | None = strawberry.field(default=None, description="The whole name, in the same letters")
     name_contains: str | None = None
     key: str | None = strawberry.field(default=None, description='A key as "A minor"')
     tempo_from_bpm: float | None = None
@@ -302,6 +262,7 @@ class ResourceFilter:
             project=parse_id(self.project) if self.project else None,
             container=parse_id(self.container) if self.container else None,
             tag=self.tag,
+            name=self.name,
             name_contains=self.name_contains,
             key=self.key,
             tempo_from_bpm=self.tempo_from_bpm,
@@ -315,29 +276,35 @@ class ResourceConnection(Connection[Resource]):
     """A page of resources."""
 
     wanted: strawberry.Private[Filter]
+    moment: strawberry.Private[AsOf]
 
     @derived("How many there are in all pages")
     async def total_count(self, info: Info) -> int:
         """All that the filter lets through."""
-        return await info.context.run(info.context.service.views.documents.count, self.wanted)
+        return await info.context.run(info.context.service.views.documents.count, self.wanted, self.moment)
 
 
-async def _page(info: Info, wanted: Filter, first: int, after: str | None) -> ResourceConnection:
+async def _page(info: Info, wanted: Filter, moment: AsOf, first: int, after: str | None) -> ResourceConnection:
     await info.context.seen(after)
     cursor = parse_page(after, "resources")
     begin = cursor.after if isinstance(cursor, PageCursor) else 0
-    found, more = await info.context.run(info.context.service.views.documents.page, wanted, first=first, after=begin)
-    page = connect(
-        [(page_text("resources", at), from_document(item)) for at, item in found], more=more, began=begin > 0
-    )
-    return ResourceConnection(edges=page.edges, page_info=page.page_info, wanted=wanted)
+    views = info.context.service.views
+
+    def load() -> Connection[Resource]:
+        found, more = views.documents.page(wanted, first=first, after=begin, as_of=moment)
+        documents = {item["id"]: item for _, item in found}
+        documents = whole(views.graph, documents, list(documents), moment)
+        items = [(page_text("resources", at), from_document(documents[item["id"]], moment)) for at, item in found]
+        return connect(items, more=more, began=begin > 0)
+
+    page = await info.context.run(load)
+    return ResourceConnection(edges=page.edges, page_info=page.page_info, wanted=wanted, moment=moment)
 
 
 @requires(Permission.READ, of="id")
 async def resource(
-    info: Info, id: strawberry.ID, as_of_: Annotated[Moment | None, strawberry.argument(name="asOf")] = None,
-    after: Cursor | None = None,
-) -> Resource | None:  # fmt: skip
+    info: Info, id: strawberry.ID, as_of_: AsOfArgument = None, after: Cursor | None = None
+) -> Resource | None:
     """A resource as it is, or was at a moment."""
     await info.context.seen(after)
     return await info.context.resource_at(parse_id(id), as_of(as_of_))
@@ -350,10 +317,12 @@ async def node(info: Info, id: strawberry.ID) -> Node | None:
 
 
 @requires(Permission.READ, of="id")
-async def project(info: Info, id: strawberry.ID, after: Cursor | None = None) -> Resource | None:
-    """A project."""
+async def project(
+    info: Info, id: strawberry.ID, as_of_: AsOfArgument = None, after: Cursor | None = None
+) -> Resource | None:
+    """A project as it is, or was at a moment."""
     await info.context.seen(after)
-    found = await info.context.resource_at(parse_id(id), NOW)
+    found = await info.context.resource_at(parse_id(id), as_of(as_of_))
     if found.kind is not Kind.PROJECT:
         raise NotFound(f"{found.name!r} ({id}) is a {found.kind}, not a project", id=id)
     return found
@@ -361,18 +330,22 @@ async def project(info: Info, id: strawberry.ID, after: Cursor | None = None) ->
 
 @requires(Permission.READ)
 async def projects(
-    info: Info, archived: bool = False, first: int = 50, after: Cursor | None = None
+    info: Info, archived: bool = False, as_of_: AsOfArgument = None, first: int = 50, after: Cursor | None = None
 ) -> ResourceConnection:
     """All projects, in the order they were begun."""
-    return await _page(info, Filter(kinds=(Kind.PROJECT,), archived=archived), first, after)
+    return await _page(info, Filter(kinds=(Kind.PROJECT,), archived=archived), as_of(as_of_), first, after)
 
 
 @requires(Permission.READ)
 async def resources(
-    info: Info, filter: ResourceFilter | None = None, first: int = 50, after: Cursor | None = None
+    info: Info,
+    filter: ResourceFilter | None = None,
+    as_of_: AsOfArgument = None,
+    first: int = 50,
+    after: Cursor | None = None,
 ) -> ResourceConnection:
-    """Resources that a filter lets through, in the order they came."""
-    return await _page(info, filter.to_filter() if filter else Filter(), first, after)
+    """Resources that a filter lets through, in the order they came; analyses among them once they were changed."""
+    return await _page(info, filter.to_filter() if filter else Filter(), as_of(as_of_), first, after)
 
 
 @strawberry.type

@@ -11,8 +11,9 @@ from api.access import requires
 from api.graphql.context import Info
 from api.graphql.fields import query
 from api.graphql.limits import usually
+from api.graphql.moments import AsOfArgument
 from api.graphql.paging import PageInfo, page_info
-from api.graphql.scalars import Cursor, Instant
+from api.graphql.scalars import Cursor, Instant, as_of
 from api.tokens import PageCursor, page_text, parse_page
 from domain import views
 from domain.access import Permission
@@ -68,6 +69,7 @@ async def series(
     bucket: str | None = None,
     from_: Annotated[Instant | None, strawberry.argument(name="from")] = None,
     to: Instant | None = None,
+    as_of_: AsOfArgument = None,
     first: int = 100,
     after: Cursor | None = None,
 ) -> SeriesConnection:
@@ -75,11 +77,18 @@ async def series(
     await info.context.seen(after)
     width, cursor = bucket_us(bucket), parse_page(after, "series")
     within = parse_id(project) if project else None
+    moment = as_of(as_of_)
     begin, skip = (cursor.after, cursor.position) if isinstance(cursor, PageCursor) else (from_ or 0, 0)
 
     def load() -> SeriesConnection:
         found = info.context.service.views.series.points(
-            name, project=within, from_us=begin, to_us=to, bucket_us=width, first=first + skip + 1
+            name,
+            project=within,
+            from_us=begin,
+            to_us=to,
+            bucket_us=width,
+            first=first + skip + 1,
+            as_of=moment,
         )
         page = found[skip : skip + first]
         cursors = [_cursor(found, skip + index, begin, width) for index in range(len(page))]
@@ -99,11 +108,13 @@ def _cursor(found: list[views.Point], index: int, begin: int, width: int) -> str
 
 
 @requires(Permission.READ, of="project")
-async def series_names(info: Info, project: strawberry.ID | None = None, after: Cursor | None = None) -> list[str]:
+async def series_names(
+    info: Info, project: strawberry.ID | None = None, as_of_: AsOfArgument = None, after: Cursor | None = None
+) -> list[str]:
     """The names of the series there are."""
     await info.context.seen(after)
     within = parse_id(project) if project else None
-    return await info.context.run(info.context.service.views.series.names, within)
+    return await info.context.run(info.context.service.views.series.names, within, as_of(as_of_))
 
 
 @strawberry.type

@@ -108,12 +108,10 @@ class SseEndpoint:
 
     @requires(Permission.READ)
     async def __call__(self, request: Request) -> Response:
-        """Follow a subscription; a Last-Event-ID takes the place of the variable `after`."""
+        """Follow a subscription; a Last-Event-ID takes the place of its `after`, whatever the query says."""
         try:
             given = from_query(request) if request.method == "GET" else await from_body(request)
         except DiscoError as error:
             return refused(error)
-        last = request.headers.get("last-event-id")
-        if last:
-            given = Asked(given.query, {**(given.variables or {}), "after": last}, given.operation)
-        return EventStream(self._engine, given, Context(self._shared), send_s=self._send_s, ping_s=self._ping_s)
+        context = Context(self._shared, last_event_id=request.headers.get("last-event-id") or None)
+        return EventStream(self._engine, given, context, send_s=self._send_s, ping_s=self._ping_s)

@@ -16,6 +16,7 @@ from api.graphql.scalars import JSON, Cursor
 from api.threads import call_in
 from api.tokens import event_text, parse_position
 from domain.access import Permission
+from domain.errors import Malformed
 from domain.ids import ProjectId, parse_id
 from domain.ports import Progress, Selection
 from events.analyses import Analysis
@@ -102,8 +103,8 @@ async def events(
     project: strawberry.ID | None = None,
 ) -> AsyncIterator[EventMessage]:
     """Every event behind a cursor, then those to come; without one, from the beginning."""
-    wanted = selection(types, subject, project)
-    async for page in info.context.shared.feed.pages(parse_position(after), wanted):
+    wanted, begin = selection(types, subject, project), parse_position(info.context.last_event_id or after)
+    async for page in info.context.shared.feed.pages(begin, wanted):
         for event in page.events:
             yield EventMessage(cursor=Cursor(event_text(event.position)), event=cast(Event, event))
 
@@ -112,7 +113,8 @@ async def events(
 async def results(info: Info, project: strawberry.ID, after: Cursor | None = None) -> AsyncIterator[Result]:
     """Every result of processing in a project behind a cursor, then those to come."""
     wanted = Selection(types=RESULTS, project=ProjectId(parse_id(project)))
-    async for page in info.context.shared.feed.pages(parse_position(after), wanted):
+    begin = parse_position(info.context.last_event_id or after)
+    async for page in info.context.shared.feed.pages(begin, wanted):
         for event in page.events:
             yield result_of(event)
 
@@ -120,6 +122,8 @@ async def results(info: Info, project: strawberry.ID, after: Cursor | None = Non
 @requires(Permission.READ)
 async def progress(info: Info, job: strawberry.ID) -> AsyncIterator[ProgressMessage]:
     """How far a job is, from now on; of each step only the newest is told to who cannot keep up."""
+    if info.context.last_event_id is not None:
+        raise Malformed("progress is not kept, so it cannot go on from a Last-Event-ID; leave it away", field="after")
     loop, newest, told = asyncio.get_running_loop(), dict[tuple[str, str], Progress](), asyncio.Event()
 
     def hear(heard: Progress) -> None:

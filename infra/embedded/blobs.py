@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import errno
-import hashlib
 import os
-import tempfile
-import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
-from io import RawIOBase
 from pathlib import Path
 from typing import BinaryIO
 
-from domain.errors import Forbidden, LimitExceeded, NotFound, Unavailable
+from domain.errors import NotFound
 from domain.values import Blob
-
-CHUNK_BYTES = 1 << 20
-ABANDONED_S = 86_400.0
+from infra import spool
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +38,7 @@ class FolderBlobs:
 
     def sweep(self) -> None:
         """Remove the copies that a process left behind when it was killed a day ago or more."""
-        for incoming in self.root.glob("incoming-*"):
-            with suppress(FileNotFoundError):
-                if time.time() - incoming.stat().st_mtime > ABANDONED_S:
-                    incoming.unlink()
+        spool.sweep(self.root)
 
     def put(self, data: bytes, media_type: str) -> Blob:
         """See `Blobs.put`."""
@@ -61,65 +51,35 @@ class FolderBlobs:
 
     def put_stream(self, chunks: Iterable[bytes], media_type: str, *, limit_bytes: int | None = None) -> Blob:
         """See `Blobs.put_stream`."""
-        with self._staged(chunks, limit_bytes) as staged:
-            return staged.keep(media_type)
+        with spool.spooled(self.root, chunks, limit_bytes=limit_bytes) as copy:
+            return self._staged(copy).keep(media_type)
 
     @contextmanager
     def staged(self, path: Path) -> Iterator[StagedFile]:
         """See `Blobs.staged`."""
-        try:
-            with path.open("rb") as file, self._staged(iter(lambda: file.read(CHUNK_BYTES), b""), None) as staged:
-                yield staged
-        except FileNotFoundError as error:
-            raise NotFound(f"there is no file {path}", path=str(path)) from error
-        except (PermissionError, IsADirectoryError) as error:
-            raise Forbidden(f"{path} cannot be read: {error.strerror}", path=str(path)) from error
+        with spool.spooled(self.root, spool.chunks_of(path)) as copy:
+            yield self._staged(copy)
 
-    @contextmanager
-    def _staged(self, chunks: Iterable[bytes], limit_bytes: int | None) -> Iterator[StagedFile]:
-        digest, size = hashlib.sha256(), 0
-        with self._disk():
-            descriptor, name = tempfile.mkstemp(dir=self.root, prefix="incoming-")
-        incoming = Path(name)
-        try:
-            with open(descriptor, "wb", buffering=0) as file:
-                for chunk in chunks:
-                    size += len(chunk)
-                    if limit_bytes is not None and size > limit_bytes:
-                        raise LimitExceeded(f"the upload is larger than {limit_bytes:,} bytes", limit=limit_bytes)
-                    digest.update(chunk)
-                    with self._disk():
-                        _write(file, chunk)
-            yield StagedFile(self, incoming, digest.hexdigest(), size)
-        finally:
-            incoming.unlink(missing_ok=True)
-
-    @contextmanager
-    def _disk(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise Unavailable(f"the disk that holds {self.root} is full; free some space and try again") from error
-            raise Unavailable(f"{self.root} cannot be written: {error}") from error
+    def _staged(self, copy: spool.Spooled) -> StagedFile:
+        return StagedFile(self, copy.path, copy.sha256, copy.size_bytes)
 
     def adopt(self, incoming: Path, sha256: str) -> None:
         """Make a file that lies in the folder already the blob of this name, durably."""
-        with self._disk():
+        with spool.disk_errors(self.root):
             self._adopt(incoming, sha256)
 
     def _adopt(self, incoming: Path, sha256: str) -> None:
         final = self._file(sha256)
         if final.exists():
-            _sync_folder(final.parent)  # whoever put it there may not have come so far
+            spool.sync_folder(final.parent)  # whoever put it there may not have come so far
             return
         with incoming.open("rb") as file:
             os.fsync(file.fileno())
         if not final.parent.exists():
             final.parent.mkdir(exist_ok=True)
-            _sync_folder(self.root)
+            spool.sync_folder(self.root)
         incoming.replace(final)
-        _sync_folder(final.parent)
+        spool.sync_folder(final.parent)
 
     def open(self, sha256: str) -> BinaryIO:
         """See `Blobs.open`."""
@@ -148,17 +108,3 @@ class FolderBlobs:
         if len(sha256) != 64 or not sha256.isalnum() or not sha256.isascii():
             raise NotFound(f"{sha256[:80]!r} is not a sha256", sha256=sha256[:80])
         return self.root / sha256[:2] / sha256
-
-
-def _write(file: RawIOBase, data: bytes) -> None:
-    left = memoryview(data)
-    while left:
-        left = left[file.write(left) :]
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

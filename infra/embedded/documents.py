@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import apsw
@@ -11,12 +11,15 @@ import orjson
 
 from domain.errors import NotFound
 from domain.ids import ResourceId
-from domain.views import Document, Filter, Hit
+from domain.ports import EventLog
+from domain.views import NOW, AsOf, Document, Filter, Hit
+from infra.content import document_row, resource_row
+from infra.embedded.asking import changing, steady, together
 from infra.embedded.generation import Snapshot
-from infra.embedded.rows import fetch, fetch_one, id_of, key_of
-
-Words = tuple[str, str, str, str]
-"""What a resource is searched by: name, tags, other words, and its project."""
+from infra.embedded.past_documents import PastDocuments
+from infra.embedded.rows import fetch, id_of, key_of
+from infra.embedded.words import NOW_TEXTS, TEXTS, WEIGHTS, Words, index, match, within, words_of
+from infra.past import Past
 
 RECORDS = """
 CREATE TABLE {t}_rows (key INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, project TEXT NOT NULL, document TEXT NOT NULL);
@@ -26,21 +29,20 @@ RECORD_TABLES = ("rows",)
 RESOURCES = """
 CREATE TABLE {t}_rows (
     key INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, project BLOB NOT NULL, kind TEXT NOT NULL,
-    archived INTEGER NOT NULL, document TEXT NOT NULL);
+    archived INTEGER NOT NULL, ever_archived INTEGER NOT NULL, position INTEGER NOT NULL,
+    created_us INTEGER NOT NULL, updated_us INTEGER NOT NULL, document TEXT NOT NULL);
 CREATE INDEX {t}_by_kind ON {t}_rows (kind, archived);
 CREATE INDEX {t}_by_project ON {t}_rows (project, kind, archived);
-CREATE VIRTUAL TABLE {t}_words USING fts5(
-    name, tags, words, project, tokenize="unicode61 remove_diacritics 2", prefix='2 3');
-"""
+""" + index("{t}_words", "prefix='2 3'")
 RESOURCE_TABLES = ("words", "rows")
-RESOURCE_COLUMNS = ("project", "kind", "archived")
+RESOURCE_COLUMNS = ("project", "kind", "archived", "ever_archived", "position", "created_us", "updated_us")
 
 
 class SqliteDocumentRows:
     """`DocumentRows` for one page: documents are read once, folded in memory, written once.
 
-    `names` are the columns between id and document, `columns` makes them of a document; `words`, where given, its full
-    text.
+    `place` names the field with the position that a document is kept under, in whose order documents come. `names` are
+    the columns between id and document, `columns` makes them of a document; `words`, where given, its full text.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class SqliteDocumentRows:
         table: str,
         *,
         key: Callable[[str], str | bytes],
+        place: str,
         names: tuple[str, ...],
         columns: Callable[[Document], tuple[object, ...]],
         words: Callable[[Document], Words | None] | None = None,
@@ -56,13 +59,16 @@ class SqliteDocumentRows:
         self._connection = connection
         self._table = table
         self._key = key
+        self._place = place
         self._names = names
         self._columns = columns
         self._words = words
-        self._find = f"SELECT key FROM {table}_rows WHERE id = ?"
         self._held: dict[str, Document | None] = {}
         self._rows: dict[str, tuple[int, Document]] = {}
-        self._changed: set[str] = set()
+        self._changed: dict[str, None] = {}  # in the order they came, which rows are asked for in
+
+    def expect(self, ids: Iterable[str]) -> None:
+        """See `DocumentRows.expect`. Here a row is as near as the next."""
 
     def get(self, id: str) -> Document | None:
         """See `DocumentRows.get`."""
@@ -78,28 +84,28 @@ class SqliteDocumentRows:
 
     def put(self, id: str, document: Document) -> None:
         """See `DocumentRows.put`."""
-        self.get(id)  # whether there is a row to change is known from here on
+        if id not in self._held:
+            self.get(id)  # whether there is a row to change is known from here on
         self._held[id] = document
-        self._changed.add(id)
+        self._changed[id] = None
 
     def remove(self, id: str) -> None:
         """See `DocumentRows.remove`."""
         self.get(id)
         self._held[id] = None
-        self._changed.add(id)
+        self._changed[id] = None
 
     def flush(self) -> None:
-        """Write what changed, in the order of the resources' ids' first appearance."""
+        """Write what changed, in the order in which it came to be."""
         inserted: list[tuple[object, ...]] = []
         updated: list[tuple[object, ...]] = []
-        for id, document in self._held.items():
-            if id not in self._changed:
-                continue
-            row = self._rows.get(id)
+        for id in self._changed:
+            document, row = self._held[id], self._rows.get(id)
             if document is None:
                 self._delete(row)
             elif row is None:
-                inserted.append((self._key(id), *self._columns(document), orjson.dumps(document).decode()))
+                place, columns = document[self._place], self._columns(document)
+                inserted.append((place, self._key(id), *columns, orjson.dumps(document).decode()))
             else:
                 updated.append((*self._columns(document), orjson.dumps(document).decode(), row[0]))
         self._write(inserted, updated)
@@ -110,7 +116,7 @@ class SqliteDocumentRows:
         self._changed.clear()
 
     def _write(self, inserted: list[tuple[object, ...]], updated: list[tuple[object, ...]]) -> None:
-        names = ("id", *self._names, "document")
+        names = ("key", "id", *self._names, "document")
         if inserted:
             marks = ", ".join("?" * len(names))
             self._connection.executemany(
@@ -118,7 +124,7 @@ class SqliteDocumentRows:
                 inserted,
             )
         if updated:
-            sets = ", ".join(f"{name} = ?" for name in names[1:])
+            sets = ", ".join(f"{name} = ?" for name in names[2:])
             self._connection.executemany(
                 f"UPDATE {self._table}_rows SET {sets} WHERE key = ?",
                 updated,
@@ -138,14 +144,13 @@ class SqliteDocumentRows:
             before = self._words(row[1]) if row is not None else None
             if words == before:
                 continue
-            key = row[0] if row else fetch_one(self._connection, self._find, (self._key(id),))
-            if words is None:
-                gone.append((key,))
-            else:
-                rows.append((key, *words))
+            if words is not None and document is not None:
+                rows.append((document[self._place], *words))
+            elif row is not None:
+                gone.append((row[0],))
         self._connection.executemany(f"DELETE FROM {self._table}_words WHERE rowid = ?", gone)
         self._connection.executemany(
-            f"INSERT OR REPLACE INTO {self._table}_words (rowid, name, tags, words, project) VALUES (?, ?, ?, ?, ?)",
+            f"INSERT OR REPLACE INTO {self._table}_words (rowid, {', '.join(TEXTS)}) VALUES (?, ?, ?, ?, ?, ?)",
             sorted(rows),
         )
 
@@ -153,71 +158,70 @@ class SqliteDocumentRows:
 def resource_rows(connection: apsw.Connection, table: str) -> SqliteDocumentRows:
     """Rows of the catalogue."""
     return SqliteDocumentRows(
-        connection, table, key=key_of, names=RESOURCE_COLUMNS, columns=_resource_columns, words=words_of
+        connection,
+        table,
+        key=key_of,
+        place="created",
+        names=RESOURCE_COLUMNS,
+        columns=_resource_columns,
+        words=words_of,
     )
 
 
-def record_rows(connection: apsw.Connection, table: str) -> SqliteDocumentRows:
-    """Rows of jobs or dead letters."""
+def record_rows(connection: apsw.Connection, table: str, place: str) -> SqliteDocumentRows:
+    """Rows of jobs or dead letters; `place` names the field with the position that they are kept under."""
     return SqliteDocumentRows(
-        connection, table, key=str, names=("project",), columns=lambda document: (document["project"],)
+        connection,
+        table,
+        key=str,
+        place=place,
+        names=("project",),
+        columns=lambda document: (document["project"],),
     )
 
 
 def _resource_columns(document: Document) -> tuple[object, ...]:
-    return key_of(document["project"]), str(document["kind"]), int(document["archived"])
-
-
-def words_of(document: Document) -> Words | None:
-    """The full text of a resource: its name, its tags, every word of its metadata and findings; none once archived."""
-    if document["archived"]:
-        return None
-    words = [str(document["variant"]), str(document.get("file_name") or "")]
-    for key, value in document["metadata"].items():
-        words += [key.removeprefix("tag:"), str(value)]
-    key = document["analyses"].get("key")
-    if key and key["tonic"]:
-        words.append(f"{key['tonic']} {key['mode']}")
-    project = key_of(document["project"]).hex()
-    return document["name"], " ".join(document["tags"]), " ".join(words), project
+    archived, ever_archived = int(document["archived"]), int("ever_archived" in document)
+    times = document["position"], document["created_us"], document["updated_us"]
+    return key_of(document["project"]), str(document["kind"]), archived, ever_archived, *times
 
 
 def content(connection: apsw.Connection, table: str) -> Iterator[tuple[str, str]]:
     """Every row as (key, content), in order of id."""
     for id, document in connection.execute(f"SELECT id, document FROM {table}_rows ORDER BY id"):
-        name = id.hex() if isinstance(id, bytes) else id
-        yield f"document {name}", orjson.dumps(orjson.loads(document), option=orjson.OPT_SORT_KEYS).decode()
+        yield document_row(id, orjson.loads(document))
 
 
 def resource_content(connection: apsw.Connection, table: str) -> Iterator[tuple[str, str]]:
     """Every document and what can be searched of it, as (key, content), in order of id."""
-    query = f"""SELECT r.id, r.document, w.name, w.tags, w.words, w.project
+    query = f"""SELECT r.id, r.document, w.name, w.tags, w.words, w.project, w.former
                 FROM {table}_rows r
                 LEFT JOIN {table}_words w ON w.rowid = r.key ORDER BY r.id"""
     for id, document, *words in connection.execute(query):
-        content = orjson.dumps(orjson.loads(document), option=orjson.OPT_SORT_KEYS).decode()
-        yield f"document {id.hex()}", f"{content} {words}"
+        yield resource_row(id, orjson.loads(document), words)
 
 
 class SqliteDocuments:
-    """`Documents` over the live generation."""
+    """`Documents` over the live generation, and over the log for what has changed since a moment asked for."""
 
-    def __init__(self, snapshot: Snapshot) -> None:
+    def __init__(self, snapshot: Snapshot, log: EventLog) -> None:
         self._snapshot = snapshot
+        self._log = log
 
-    def get(self, id: str) -> Document:
+    def get(self, id: str, as_of: AsOf = NOW) -> Document:
         """See `Documents.get`."""
-        found = self.many([id])
+        found = self.many([id], as_of)
         if id not in found:
-            raise NotFound(f"there is no resource {id}", id=id)
+            raise NotFound(f"there is no resource {id}{'' if as_of == NOW else ' at that moment'}", id=id)
         return found[id]
 
-    def many(self, ids: Sequence[str]) -> dict[str, Document]:
+    def many(self, ids: Sequence[str], as_of: AsOf = NOW) -> dict[str, Document]:
         """See `Documents.many`."""
         with self._snapshot() as (connection, table):
             query = f"SELECT document FROM {table}_rows WHERE id = ?"
             found = ((id, connection.execute(query, (key_of(id),)).get) for id in ids)
-            return {id: orjson.loads(document) for id, document in found if document is not None}
+            now = {id: orjson.loads(document) for id, document in found if document is not None}
+            return now if as_of == NOW else Past(self._log, as_of).many(ids, now)
 
     def find(self, prefix: str) -> list[str]:
         """See `Documents.find`."""
@@ -229,73 +233,41 @@ class SqliteDocuments:
             query = f"SELECT id FROM {table}_rows WHERE id BETWEEN ? AND ? ORDER BY id LIMIT 10"
             return [id_of(id) for (id,) in connection.execute(query, (low, high))]
 
-    def page(self, filter: Filter, *, first: int = 50, after: int = 0) -> tuple[list[tuple[int, Document]], bool]:
+    def page(
+        self, filter: Filter, *, first: int = 50, after: int = 0, as_of: AsOf = NOW
+    ) -> tuple[list[tuple[int, Document]], bool]:
         """See `Documents.page`."""
-        where, values = _where(filter)
         with self._snapshot() as (connection, table):
-            query = f"SELECT key, document FROM {table}_rows WHERE key > ?{where} ORDER BY key LIMIT ?"
+            if as_of != NOW:
+                found = PastDocuments(connection, table, Past(self._log, as_of)).page(filter, first=first, after=after)
+                return found[:first], len(found) > first
+            where, values = together(steady(filter), changing(filter))
+            query = f"SELECT key, document FROM {table}_rows WHERE key > ? AND {where} ORDER BY key LIMIT ?"
             rows = fetch(connection, query, [after, *values, first + 1])
         return [(key, orjson.loads(document)) for key, document in rows[:first]], len(rows) > first
 
-    def count(self, filter: Filter) -> int:
+    def count(self, filter: Filter, as_of: AsOf = NOW) -> int:
         """See `Documents.count`."""
-        where, values = _where(filter)
         with self._snapshot() as (connection, table):
-            query = f"SELECT count(*) FROM {table}_rows WHERE key > 0{where}"
-            return int(connection.execute(query, values).get)
+            if as_of != NOW:
+                return PastDocuments(connection, table, Past(self._log, as_of)).count(filter)
+            where, values = together(steady(filter), changing(filter))
+            return int(connection.execute(f"SELECT count(*) FROM {table}_rows WHERE {where}", values).get)
 
-    def search(self, text: str, *, first: int = 20, project: str | None = None) -> list[Hit]:
+    def search(self, text: str, *, first: int = 20, project: str | None = None, as_of: AsOf = NOW) -> list[Hit]:
         """See `Documents.search`. The index ranks, and knows the project: rows are looked up for the best hits only."""
-        wanted = _match(text)
+        wanted = match(text)
         if not wanted:
             return []
-        wanted = f"{{name tags words}} : ({wanted})"
-        if project:
-            wanted += f' AND project : "{key_of(project).hex()}"'
         with self._snapshot() as (connection, table):
+            if as_of != NOW:
+                return PastDocuments(connection, table, Past(self._log, as_of)).search(text, first, project)
             query = f"""SELECT r.id, best.rank FROM
                             (SELECT rowid, rank FROM {table}_words WHERE {table}_words MATCH ?
-                             AND rank MATCH 'bm25(10.0, 5.0, 1.0, 0.0)' ORDER BY rank LIMIT ?) best
+                             AND rank MATCH '{WEIGHTS}' ORDER BY rank LIMIT ?) best
                         JOIN {table}_rows r ON r.key = best.rowid ORDER BY best.rank, r.key"""
-            return [Hit(ResourceId(id_of(id)), -score) for id, score in connection.execute(query, (wanted, first))]
-
-
-def _match(text: str) -> str:
-    """All the words, the last one as the beginning of a word; everything else in the text is taken as a space."""
-    words = re.findall(r"\w+", text)
-    return " ".join([f'"{word}"' for word in words[:-1]] + [f'"{word}"*' for word in words[-1:]])
-
-
-def _where(filter: Filter) -> tuple[str, list[Any]]:  # Any: what SQLite holds
-    where, values = "", list[Any]()
-
-    def add(condition: str, *bound: Any) -> None:  # Any: the same
-        nonlocal where
-        where += f" AND {condition}"
-        values.extend(bound)
-
-    if filter.project:
-        add("project = ?", key_of(filter.project))
-    if filter.kinds:
-        add(f"kind IN ({', '.join('?' * len(filter.kinds))})", *filter.kinds)
-    if not filter.archived:
-        add("archived = 0")
-    if filter.variants:
-        add(f"document ->> 'variant' IN ({', '.join('?' * len(filter.variants))})", *filter.variants)
-    if filter.container:
-        add("document ->> 'container' = ?", filter.container)
-    if filter.tag:
-        add("EXISTS (SELECT 1 FROM json_each(document, '$.tags') t WHERE t.value = ?)", filter.tag)
-    if filter.name_contains:
-        add("instr(lower(document ->> 'name'), lower(?)) > 0", filter.name_contains)
-    if filter.key:
-        found = "(document ->> '$.analyses.key.tonic') || ' ' || (document ->> '$.analyses.key.mode')"
-        add(f"{found} = ?", filter.key)
-    if filter.tempo_from_bpm is not None:
-        add("document ->> '$.analyses.beats.tempo_bpm' >= ?", filter.tempo_from_bpm)
-    if filter.tempo_to_bpm is not None:
-        add("document ->> '$.analyses.beats.tempo_bpm' <= ?", filter.tempo_to_bpm)
-    return where, values
+            values = (within(f"{NOW_TEXTS} : ({wanted})", project), first)
+            return [Hit(ResourceId(id_of(id)), -score) for id, score in connection.execute(query, values)]
 
 
 class SqliteRecords:

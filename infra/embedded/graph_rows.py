@@ -13,6 +13,7 @@ from domain.views import (
     Kind,
     Relation,
 )
+from infra.content import edge_row, node_row
 from infra.embedded.rows import fetch_one, key_of
 
 EVER = (1 << 62) - 1
@@ -98,16 +99,18 @@ class SqliteGraphRows:
         query = f"SELECT 1 FROM {self._table}_nodes WHERE key = ? LIMIT 1"
         return self._connection.execute(query, (key,)).get is not None
 
-    def relabel(self, id: str, label: str, at: At) -> None:
+    def relabel(self, id: str, label: str, at: At, *, within: str | None = None) -> None:
         """See `GraphRows.relabel`."""
-        self._amend(id, "label", label, at)
+        self._amend(id, "label", label, at, within)
 
-    def archive(self, id: str, archived: bool, at: At) -> None:
+    def archive(self, id: str, archived: bool, at: At, *, within: str | None = None) -> None:
         """See `GraphRows.archive`."""
-        self._amend(id, "archived", int(archived), at)
+        self._amend(id, "archived", int(archived), at, within)
 
-    def _amend(self, id: str, column: str, value: object, at: At) -> None:
-        key = self._key(id)
+    def _amend(self, id: str, column: str, value: object, at: At, within: str | None) -> None:
+        if within is not None:  # seldom; and a finding that came twice is gathered though it is stored
+            self.flush()
+        key = self._key(id) if within is None else self._finding_key(within, id)
         place = self._gathered.get(key)
         if place is None:
             self._amend_stored(key, column, value, at)
@@ -147,7 +150,7 @@ class SqliteGraphRows:
         if finding in self._keys:
             return self._keys[finding]
         query = f"""SELECT n.key FROM {self._table}_edges e JOIN {self._table}_nodes n ON n.key = e.down
-                    WHERE e.up = ? AND e.relation = ? AND n.id = ?"""
+                    WHERE e.up = ? AND e.relation = ? AND n.id = ? LIMIT 1"""
         values = (self._key(asset), CODES[Relation.ANALYSED_AS], key_of(finding))
         key: int | None = fetch_one(self._connection, query, values)
         if key is None:
@@ -185,7 +188,7 @@ def content(connection: apsw.Connection, table: str) -> Iterator[tuple[str, str]
                        since_us, until_us, facts
                 FROM {table}_nodes ORDER BY 1"""
     for key, *rest in connection.execute(nodes):
-        yield f"node {key}", repr(rest)
+        yield node_row(key, rest)
     edges = f"""SELECT hex(coalesce(u.id, uf.id)) || ' > ' || hex(coalesce(d.id, df.id)) || ' ' || e.relation || '@'
                        || e.since, e.until, e.since_us, e.until_us
                 FROM {table}_edges e
@@ -193,4 +196,4 @@ def content(connection: apsw.Connection, table: str) -> Iterator[tuple[str, str]
                 LEFT JOIN {table}_ids d ON d.key = e.down LEFT JOIN {table}_nodes df ON df.key = e.down
                 GROUP BY e.down, e.up, e.relation, e.since ORDER BY 1"""
     for key, *rest in connection.execute(edges):
-        yield f"edge {key}", repr(rest)
+        yield edge_row(key, rest)

@@ -38,13 +38,13 @@ class View:
     indexes: str = ""
 
 
-def _record(module: Any) -> View:  # Any: a projection module
+def _record(module: Any, place: str) -> View:  # Any: a projection module
     return View(
         module.NAME,
         module.VERSION,
         documents.RECORDS,
         documents.RECORD_TABLES,
-        lambda connection, table, cache: documents.record_rows(connection, table),
+        lambda connection, table, cache: documents.record_rows(connection, table, place),
         module.apply,
         documents.content,
     )
@@ -88,6 +88,6 @@ VIEWS: tuple[View, ...] = (
         catalogue.apply,
         documents.resource_content,
     ),
-    _record(jobs),
-    _record(dead_letters),
+    _record(jobs, "started"),
+    _record(dead_letters, "position"),
 )

@@ -11,6 +11,7 @@ from pathlib import Path
 import apsw
 
 from domain.errors import Unavailable
+from domain.ids import ProjectId
 from domain.ports import EventLog
 from domain.views import Difference, ViewStatus
 from infra.embedded import documents, graph, series, vectors
@@ -33,7 +34,7 @@ class SqliteViews:
         self.graph = graph.SqliteGraph(live(database, lineage_graph.NAME))
         self.vectors = vectors.SqliteVectors(live(database, similarity.NAME))
         self.series = series.SqliteSeries(live(database, measurements.NAME))
-        self.documents = documents.SqliteDocuments(live(database, catalogue.NAME))
+        self.documents = documents.SqliteDocuments(live(database, catalogue.NAME), log)
         self.jobs = documents.SqliteRecords(live(database, jobs.NAME), "job")
         self.dead_letters = documents.SqliteRecords(live(database, dead_letters.NAME), "dead letter")
 
@@ -77,7 +78,7 @@ class SqliteViews:
             query = "SELECT coalesce(min(position), 0) FROM views WHERE state = 'live'"
             return int(fetch_one(connection, query))
 
-    def wait(self, position: int, timeout_s: float = 5.0) -> None:
+    def wait(self, position: int, timeout_s: float = 5.0, *, project: ProjectId | None = None) -> None:
         """See `Views.wait`. Views that another process keeps are looked at every few milliseconds."""
         deadline = time.monotonic() + timeout_s
         while self.position() < position:

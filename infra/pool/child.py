@@ -24,9 +24,9 @@ _CODE = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from infra.poo
 
 
 class Child:
-    """A process that runs one task at a time. Used by one thread; `kill` may be called by any."""
+    """A process that runs one task at a time, once it was begun. Used by one thread; `kill` may be called by any."""
 
-    def __init__(self, *, memory_bytes: int, modules: tuple[str, ...]) -> None:
+    def __init__(self, *, memory_bytes: int) -> None:
         self._memory_bytes = memory_bytes
         self._lock = threading.Lock()
         self._said: BinaryIO = tempfile.TemporaryFile("a+b")  # noqa: SIM115  # closed with the child
@@ -38,6 +38,9 @@ class Child:
             start_new_session=True,  # no Ctrl+C of the parent's terminal, and one group to kill
         )
         self.usable = True
+
+    def begin(self, modules: tuple[str, ...]) -> None:
+        """Have it import these modules, and return when it is ready for tasks. Raises: WorkerDied, LimitExceeded."""
         self._exchange(wire.dump(wire.Start(modules)), START_TIMEOUT_S, None)
 
     @property

@@ -46,6 +46,7 @@ class WorkerPool:
         self._changed = threading.Condition()
         self._threads: list[threading.Thread] = []
         self._children: dict[threading.Thread, Child] = {}
+        self._warming: set[Child] = set()
         self._idle = 0
         self._closed = False
         self._killed = False
@@ -76,11 +77,15 @@ class WorkerPool:
             self._changed.notify()
         return task.future
 
-    def warm(self, *modules: str) -> None:
-        """Start all children now, in the background, and have those that start from now on import these modules."""
+    def warm(self, *modules: str, count: int | None = None) -> None:
+        """Have children import these modules when they start, and start `count` of them now, in the background.
+
+        count: all by default. Closing the pool does not wait for a child that is only warming up.
+        """
         with self._changed:
             self._modules = tuple(dict.fromkeys((*self._modules, *modules)))
-            while len(self._threads) < self._size and not self._closed:
+            most = self._size if count is None else min(count, self._size)
+            while len(self._threads) < most and not self._closed:
                 self._grow()
 
     def pids(self) -> list[int]:
@@ -96,12 +101,13 @@ class WorkerPool:
             waiting = list(self._tasks)
             self._tasks.clear()
             children = list(self._children.values())
+            warming = set(self._warming)
             threads = list(self._threads)
             self._changed.notify_all()
         for task in waiting:
             task.future.cancel()
-        if kill:
-            for child in children:
+        for child in children:
+            if kill or child in warming:
                 child.kill()
         for thread in threads:
             if thread is not threading.current_thread():
@@ -127,7 +133,7 @@ class WorkerPool:
         try:
             if self._modules:
                 with contextlib.suppress(WorkerDied, LimitExceeded):  # the first task tries again, and tells
-                    child = self._started(None)
+                    child = self._started(None, warming=True)
             while (task := self._next()) is not None:
                 if not task.future.set_running_or_notify_cancel():
                     continue
@@ -153,18 +159,25 @@ class WorkerPool:
             finally:
                 self._idle -= 1
 
-    def _started(self, child: Child | None) -> Child:
-        """The child, or a new one where it is gone."""
+    def _started(self, child: Child | None, *, warming: bool = False) -> Child:
+        """The child, or a new one where it is gone; one that is warming up has no task yet."""
         if child is not None and not child.ended():
             return child
         if child is not None:
             child.close(kill=True)
         self._forget()
-        fresh = Child(memory_bytes=self._memory_bytes, modules=self._modules)
+        fresh = Child(memory_bytes=self._memory_bytes)
         with self._changed:
             self._children[threading.current_thread()] = fresh
-            if self._killed:
+            if warming:
+                self._warming.add(fresh)
+            if self._killed or (warming and self._closed):
                 fresh.kill()
+        try:
+            fresh.begin(self._modules)
+        finally:
+            with self._changed:
+                self._warming.discard(fresh)
         return fresh
 
     def _forget(self) -> None:

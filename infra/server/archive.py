@@ -60,7 +60,7 @@ class Archive:
         if found is None:
             raise Corrupted(
                 f"the payload of the event at position {position} is neither in the outbox nor in Kafka;"
-                " run: disco ledger rebuild",
+                " run: disco rebuild-ledger",
                 position=position,
             )
         with self._lock:

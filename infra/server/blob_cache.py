@@ -51,11 +51,6 @@ class BlobCache:
             self._hold(sha256, file)
         return final
 
-    def open(self, sha256: str) -> BinaryIO | None:
-        """The file of this name, open; None where there is none."""
-        path = self.path(sha256)
-        return None if path is None else path.open("rb")
-
     def _hold(self, sha256: str, file: BinaryIO) -> None:
         os.utime(file.fileno())
         self._held[sha256] = file

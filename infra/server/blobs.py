@@ -100,12 +100,8 @@ class S3Blobs:
         return Blob(sha256=copy.sha256, size_bytes=copy.size_bytes, media_type=media_type)
 
     def open(self, sha256: str) -> BinaryIO:
-        """See `Blobs.open`. What is not on this machine is read from the server, only the parts that are asked for."""
-        name = name_of(sha256)
-        cached = self._cache.open(sha256)
-        if cached is not None:
-            return cached
-        return io.BufferedReader(RemoteFile(self.bucket, self._found(sha256, name)), BUFFER_BYTES)
+        """See `Blobs.open`. Read from the server, only the parts that are asked for, whatever is on this machine."""
+        return io.BufferedReader(RemoteFile(self.bucket, self._found(sha256, name_of(sha256))), BUFFER_BYTES)
 
     def path(self, sha256: str) -> Path:
         """See `Blobs.path`. The file stays until this object was asked for many others; see `BlobCache`."""

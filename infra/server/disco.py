@@ -8,13 +8,9 @@ from domain.views import Difference
 from infra.base import BaseDisco
 from infra.memory import calm_collector
 from infra.pool import WorkerPool
-from infra.server import ledger, registry
 from infra.server.installation import Installation
-from infra.server.postgres import Pg
 from infra.server.worker import Worker
 from infra.settings import Settings
-from infra.wiring import CONSUMERS, PROCESSORS
-from projections import jobs
 
 RELAYED_S = 30.0
 
@@ -50,12 +46,8 @@ class ServerDisco(BaseDisco):
 
     def pending(self, job: str | None = None) -> int:
         """See `Service.pending`."""
-        with self.installation.postgres.read(snapshot=True) as connection:
-            done, head = _answered(connection), ledger.head(connection)
-        if job is None:
-            return max(0, head - done)
-        document = self.views.jobs.get(job)
-        return 0 if done >= document["position"] else jobs.pending(document, CONSUMERS)
+        pending = self.installation.pending
+        return pending.all() if job is None else pending.of(job)
 
     def _settled(self) -> bool:
         head = self.log.head()
@@ -82,11 +74,3 @@ class ServerDisco(BaseDisco):
             self._worker.stop()
         self._pool.close()
         self.installation.close()
-
-
-def _answered(connection: Pg) -> int:
-    """The position up to which every processor has answered everything, whichever partition it lies in."""
-    query = """SELECT partition, min(position) FROM processed WHERE processor = ANY(%s)
-               GROUP BY partition HAVING count(*) = %s"""
-    found = connection.execute(query, (list(PROCESSORS), len(PROCESSORS))).fetchall()
-    return registry.reached_by(connection, {int(partition): int(position) for partition, position in found})

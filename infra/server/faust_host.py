@@ -79,6 +79,7 @@ class FaustMember(Member):
     def __init__(self, place: Place, lanes: Lanes, probe: Probe) -> None:
         super().__init__(place, lanes, probe)
         self._app = _app(place)
+        self._starting: asyncio.Task[None] | None = None
         topic = self._app.topic(
             place.topic, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw"
         )
@@ -103,7 +104,8 @@ class FaustMember(Member):
     async def run(self) -> None:
         """See `Member.run`."""
         self._consumer._read_offset = _Unread()
-        await self._app.start()
+        self._starting = asyncio.create_task(self._app.start())
+        await asyncio.shield(self._starting)
         while not self._app.should_stop:
             await asyncio.sleep(LOOK_S)
         raise Unavailable(f"Faust has ended by itself: {self._app.crash_reason!r}") from self._app.crash_reason
@@ -112,6 +114,8 @@ class FaustMember(Member):
         """See `Member.leave`."""
         self._app.on_partitions_revoked.disconnect(self._on_revoked)
         self._app.on_partitions_assigned.disconnect(self._on_assigned)
+        if self._starting is not None:  # what is half started cannot be stopped: its thread would stay in the group
+            await asyncio.wait([self._starting])
         await self._app.stop()
 
     def abandon(self) -> None:
@@ -121,11 +125,13 @@ class FaustMember(Member):
             thread.thread_loop.call_soon_threadsafe(thread.thread_loop.stop)
         break_off("faust", "mode", "aiokafka")
 
-    async def commit(self, positions: Mapping[int, int]) -> None:
+    async def commit(self, positions: Mapping[int, int]) -> bool:
         """See `Member.commit`."""
         due = {self._place(partition): at for partition, at in positions.items() if self._ours(partition)}
-        if due and not await self._consumer._thread.commit(due):
+        done = bool(due) and bool(await self._consumer._thread.commit(due))
+        if not done:
             log.info("not_committed", group=self.place.group)
+        return done
 
     def pause(self, partition: int) -> None:
         """See `Gate.pause`.
@@ -144,7 +150,13 @@ class FaustMember(Member):
     def rewind(self, partition: int, offset: int) -> None:
         """See `Gate.rewind`."""
         if self._ours(partition):
-            self._app.add_future(self._consumer.seek_wait({self._place(partition): offset}))
+            self._app.add_future(self._seek(partition, offset))
+
+    async def _seek(self, partition: int, offset: int) -> None:
+        try:
+            await self._consumer.seek_wait({self._place(partition): offset})
+        except Exception as error:  # most likely the partition has gone; else the watchdog will see
+            log.warning("not_rewound", group=self.place.group, partition=partition, error=repr(error))
 
     def _ours(self, partition: int) -> bool:
         return self._place(partition) in self._consumer.assignment()

@@ -8,59 +8,66 @@ walk took three times as long.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
-from neo4j import Record
 
 from domain.errors import NotFound
 from domain.ids import ProjectId, ResourceId
 from domain.views import LINEAGE, NOW, AsOf, Direction, Edge, Lineage, Node, Relation
 from infra.keys import id_of, key_of
 from infra.server.graph_rows import labelled, suffix_of
-from infra.server.neo4j import Neo4j, Tx
+from infra.server.neo4j import Neo4j
 
-LEVELS = 10
+if TYPE_CHECKING:
+    from neo4j import Record
+
+    from infra.server.neo4j import Ask
+
+LEVELS = 5
 """The most levels of one statement."""
 FOREVER_MS = 1 << 50
 MOST = (1 << 31) - 1
 
-# `<step>` leads from h along e to n; `<edge>` and `<node>` say whether e and n hold at the moment; `<told>` is n.
+TOLD = "[n.id, n.kind, n.variant, v[0], n.project, n.born, n.born_us, v[1], n.facts]"
+VALUES = {relation.name: relation.value for relation in Relation}
+# `<step>` leads from h along e to n; `<edge>` and `<node>` say whether e and n hold at the moment; `<told>` answers n.
 STEPS = {Direction.UP: "(h)<-[e:<relations>]-(n)", Direction.DOWN: "(h)-[e:<relations>]->(n)"}
-FOUND = "UNWIND $ids AS id MATCH (n:Resource {id: id}) WHERE <node> RETURN <told>"
+FOUND = "UNWIND $ids AS id MATCH (n:Resource {id: id}) WHERE <node> <told>"
 NEIGHBOURS = """UNWIND $ids AS id MATCH (h:Resource {id: id}) MATCH <step> WHERE <edge> AND <node>
-WITH DISTINCT id, n RETURN id, <told>"""
+WITH DISTINCT id, n <told>, id"""
 BEGIN = """UNWIND range(0, size($seen) - 1) AS place MATCH (n:Resource {id: $seen[place]}) WHERE <node>
 WITH n ORDER BY place
 WITH collect(n) AS seen
-WITH seen, [n IN seen WHERE n.id IN $near] AS near, [] AS levels, $count AS count, false AS late,
-    datetime.realtime().epochMillis AS begun
+WITH seen, [n IN seen WHERE n.id IN $near] AS near, [] AS levels, false AS late,
+    seen[..1] + [n IN seen[1..] WHERE $all OR n.kind IN $kinds] AS answer, datetime.realtime().epochMillis AS begun
 """
-LEVEL = """CALL (seen, near, count, late) {
-    UNWIND CASE WHEN late OR count > $enough THEN [] ELSE near END AS h
+LEVEL = """CALL (seen, near, answer, late) {
+    UNWIND CASE WHEN late OR size(answer) > $enough THEN [] ELSE near END AS h
     MATCH <step> WHERE <edge>
     WITH DISTINCT n WHERE <node> AND NOT n IN seen
     WITH n ORDER BY n.born, n.id LIMIT $room
     RETURN collect(n) AS found
 }
-WITH begun, seen + found AS seen, found AS near, levels + [[n IN found | [n.id, n.kind]]] AS levels,
-    count + size([n IN found WHERE $all OR n.kind IN $kinds]) AS count,
+WITH begun, seen + found AS seen, found AS near, levels + [[n IN found | n.id]] AS levels,
+    answer + [n IN found WHERE $all OR n.kind IN $kinds] AS answer,
     late OR (found <> [] AND datetime.realtime().epochMillis - begun >= $left_ms) AS late
 """
-END = """WITH *, CASE WHEN $last OR late OR near = [] OR count > $enough
-    THEN (seen[..1] + [n IN seen[1..] WHERE $all OR n.kind IN $kinds])[..$enough] ELSE [] END AS answer
-RETURN seen <> [] AS begun, levels, late,
+END = """WITH *, $last OR late OR near = [] OR size(answer) > $enough AS done
+WITH *, CASE WHEN done THEN answer[..$enough] ELSE [] END AS page
+CALL (page) {
+    UNWIND page AS h MATCH <step> WHERE <edge> AND n IN page
+    RETURN collect(h.id) AS heres, collect(n.id) AS theres, collect(type(e)) AS types, collect(e.since) AS sinces
+}
+RETURN seen <> [] AS begun, levels, late, heres, theres, types, sinces,
+    CASE WHEN $all THEN [] ELSE [n IN answer | n.id] END AS wanted,
     $last AND EXISTS { UNWIND near AS h MATCH <step> WHERE <edge> AND NOT n IN seen } AS beyond,
-    COLLECT { UNWIND answer[$after..] AS n RETURN <told> } AS nodes,
-    COLLECT {
-        UNWIND answer AS h MATCH <step> WHERE <edge> AND n IN answer RETURN [h.id, n.id, type(e), e.since]
-    } AS edges
+    COLLECT { UNWIND page[$after..] AS n <told> } AS nodes
 """
-
-
 _NEWEST = "[n.label, coalesce(n.archived, false)]"
 _THEN = f"""CASE WHEN coalesce(n.<since>, n.<born>) <= $moment THEN {_NEWEST} ELSE head(COLLECT {{
     MATCH (n)-[:WAS]->(v:Version) WHERE v.<since> <= $moment AND v.<until> > $moment
@@ -132,7 +139,7 @@ class Neo4jGraph:
         **values: object,
     ) -> list[Record]:
         text = worded(query, direction, tuple(relations), _holding(as_of), suffix_of(self._prefix, self._live()))
-        return self._neo4j.read(lambda tx: list(tx.run(text, {"moment": _value(as_of), **values})))
+        return self._neo4j.read(lambda ask: list(ask(text, {"moment": _value(as_of), **values})))
 
     def lineage(
         self,
@@ -150,7 +157,7 @@ class Neo4jGraph:
         """See `Graph.lineage`."""
         start, suffix = id_of(key_of(id)), suffix_of(self._prefix, self._live())
         asked = Asked(direction, tuple(relations), tuple(kinds), as_of, first, after)
-        found = self._neo4j.read(lambda tx: Walk(tx, suffix, asked, start).run(depth, deadline_s))
+        found = self._neo4j.read(lambda ask: Walk(ask, suffix, asked, start).run(depth, deadline_s))
         if found is None:
             raise _not_found(id, as_of)
         return found
@@ -176,8 +183,8 @@ class Asked:
 class Walk:
     """Breadth first from one node, some levels at a time. Only ids are kept on the way."""
 
-    def __init__(self, tx: Tx, suffix: str, asked: Asked, start: str) -> None:
-        self._tx = tx
+    def __init__(self, ask: Ask, suffix: str, asked: Asked, start: str) -> None:
+        self._ask = ask
         self._suffix = suffix
         self._asked = asked
         self._seen = [start]
@@ -195,8 +202,9 @@ class Walk:
             row = self._levels(levels, last, left_ms)
             if not row["begun"]:
                 return None
+            wanted = set(row["wanted"])
             for level, found in enumerate(row["levels"], begun + 1):
-                self._visit(found, level)
+                self._visit(found, wanted, level)
             begun += levels
             if len(self._answer) > self._asked.enough:
                 return self._page(row, "count")
@@ -206,58 +214,54 @@ class Walk:
                 return self._page(row, "depth" if row["beyond"] else None)
 
     def _levels(self, levels: int, last: bool, left_ms: int) -> Record:
-        asked, count = self._asked, len(self._answer)
-        text = BEGIN + LEVEL * levels + END
-        found = self._tx.run(
-            worded(text, asked.direction, asked.relations, _holding(asked.as_of), self._suffix),
-            moment=_value(asked.as_of),
-            seen=self._seen,
-            near=self._near,
-            count=count,
-            all=not asked.kinds,
-            kinds=asked.kinds,
-            enough=asked.enough,
-            after=asked.after,
+        asked = self._asked
+        values: dict[str, object] = {
+            "moment": _value(asked.as_of),
+            "seen": self._seen,
+            "near": self._near,
+            "all": not asked.kinds,
+            "kinds": asked.kinds,
+            "enough": asked.enough,
+            "after": asked.after,
             # Where all kinds are wanted, no level needs more; where not, those left out may lead to others.
-            room=MOST if asked.kinds else asked.enough + 1 - count,
-            left_ms=left_ms,
-            last=last,
-        )
-        return found.single(strict=True)
+            "room": MOST if asked.kinds else asked.enough + 1 - len(self._answer),
+            "left_ms": left_ms,
+            "last": last,
+        }
+        text = BEGIN + LEVEL * levels + END
+        text = worded(text, asked.direction, asked.relations, _holding(asked.as_of), self._suffix)
+        return self._ask(text, values).single(strict=True)
 
-    def _visit(self, found: list[tuple[str, str]], depth: int) -> None:
+    def _visit(self, found: list[str], wanted: AbstractSet[str], depth: int) -> None:
         """Take in the nodes of a level, which come in their order."""
-        self._near = [id for id, _ in found]
-        self._seen += self._near
-        for id, kind in found:
-            if not self._asked.kinds or kind in self._asked.kinds:
-                self._answer[id] = depth
+        self._near = found
+        self._seen += found
+        self._answer |= dict.fromkeys((id for id in found if not self._asked.kinds or id in wanted), depth)
 
     def _page(self, row: Record, reason: str | None) -> Lineage:
-        after, end = self._asked.after, self._asked.enough
+        end = self._asked.enough
         nodes = [_node(told, self._answer[told[0]]) for told in row["nodes"]]
         more = len(self._answer) > end
         return Lineage(
             nodes,
-            self._edges(row["edges"], after, end),
+            self._edges(zip(row["heres"], row["theres"], row["types"], row["sinces"], strict=True)),
             partial=reason is not None or more,
             reason=reason,
             next_after=end if more else None,
         )
 
-    def _edges(self, rows: list[tuple[str, str, str, int]], after: int, end: int) -> list[Edge]:
-        """The edges that end in the page and lead to nothing later."""
+    def _edges(self, rows: Iterable[tuple[str, str, str, int]]) -> list[Edge]:
+        """The edges that end in the page, of those between its nodes and the ones before."""
         places = {id: place for place, id in enumerate(self._answer)}
-        upwards, since = self._asked.direction is Direction.UP, dict[tuple[str, str, str], int]()
+        upwards, after = self._asked.direction is Direction.UP, self._asked.after
+        since = dict[tuple[str, str, str], int]()
         for here, there, relation, position in rows:
-            if after <= max(places[here], places[there]) < end:
+            if max(places[here], places[there]) >= after:
                 edge = (relation, there, here) if upwards else (relation, here, there)
                 since[edge] = min(position, since.get(edge, position))
-        found = [
-            Edge(Relation[relation].value, ResourceId(up), ResourceId(down), position)
-            for (relation, up, down), position in since.items()
-        ]
-        return sorted(found, key=lambda edge: (edge.position, edge.relation, edge.upstream, edge.downstream))
+        found = [(position, VALUES[relation], up, down) for (relation, up, down), position in since.items()]
+        found.sort()
+        return [Edge(relation, ResourceId(up), ResourceId(down), position) for position, relation, up, down in found]
 
 
 @lru_cache(256)
@@ -265,7 +269,7 @@ def worded(text: str, direction: Direction, relations: tuple[str, ...], holding:
     """A question in Cypher, in the words of a direction, some relations, a kind of moment and a generation."""
     types = "|".join(Relation(relation).name for relation in relations)
     step = STEPS[direction].replace(":<relations>", f":{types}" if types else ":NONE")
-    told = f"[n.id, n.kind, n.variant, n.project, n.born, n.born_us, n.facts, {holding.version}] AS told"
+    told = f"WITH *, {holding.version} AS v RETURN {TOLD} AS told"
     for mark, words in (("<step>", step), ("<edge>", holding.edge), ("<node>", holding.node), ("<told>", told)):
         text = text.replace(mark, words)
     return labelled(text, suffix)
@@ -283,7 +287,7 @@ def _value(as_of: AsOf) -> int | None:
 
 def _node(told: Sequence[Any], depth: int = 0) -> Node:
     """A node as it was told. Any: as the driver gives it."""
-    id, kind, variant, project, born, born_us, facts, (label, archived) = told
+    id, kind, variant, label, project, born, born_us, archived, facts = told
     return Node(id, kind, variant, label, ProjectId(project), born, born_us, archived, orjson.loads(facts), depth)
 
 

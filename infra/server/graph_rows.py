@@ -17,19 +17,23 @@ from dataclasses import dataclass
 from functools import lru_cache, partial
 from itertools import groupby
 from operator import itemgetter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
-from neo4j import Record
 
 from domain.errors import Unavailable
 from domain.views import At, Facts, Kind, Relation
 from infra import content
 from infra.embedded.graph_rows import CODES, EVER
 from infra.keys import key_of
-from infra.server.neo4j import Neo4j, Tx
+from infra.server.neo4j import Neo4j
 from infra.server.postgres import Pg
 from projections import lineage_graph
+
+if TYPE_CHECKING:
+    from neo4j import Record
+
+    from infra.server.neo4j import Ask, Tx
 
 ROWS = 5_000
 """Rows of one statement."""
@@ -190,11 +194,13 @@ class GraphStore:
     version: int = lineage_graph.VERSION
 
     def create(self, connection: Pg, generation: int) -> None:
-        """Make the constraint that ids are unique, and with it the index that every statement begins at."""
+        """Make the constraint that ids are unique, and with it the index that every statement begins at.
+
+        It is done when the index is; to wait for all the database's would be to wait for those who wait for us.
+        """
         suffix = suffix_of(self.prefix, generation)
         constraint = labelled(CONSTRAINT.format(name=f"resource_{suffix}"), suffix)
         self.neo4j.write(lambda tx: tx.run(constraint).consume())
-        self.neo4j.ask("CALL db.awaitIndexes(60)")
 
     def rows(self, connection: Pg, generation: int, *, fresh: bool) -> Neo4jGraphRows:
         """What the projection writes to, in a transaction of its own: it comes before the page's checkpoint."""
@@ -232,8 +238,8 @@ def suffix_of(prefix: str, generation: int) -> str:
     return f"{prefix}_{generation}"
 
 
-def _page(query: str, after: str, tx: Tx) -> list[Record]:
-    return list(tx.run(query, after=after, page=PAGE, ever=EVER))
+def _page(query: str, after: str, ask: Ask) -> list[Record]:
+    return list(ask(query, {"after": after, "page": PAGE, "ever": EVER}))
 
 
 def _node_rows(id: str, rest: Sequence[Any], versions: list[list[Any]]) -> Iterator[content.Row]:

@@ -45,7 +45,6 @@ class SupervisedHost:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping: asyncio.Event | None = None
         self._lanes: Lanes | None = None
-        self._ends: dict[int, int] = {}
         self._member: Member | None = None
         self.failure: Exception | None = None
         self.members = 0
@@ -71,7 +70,7 @@ class SupervisedHost:
         now = time.monotonic()
         found = {}
         for lane in self._lanes or ():
-            behind = max(0, self._ends.get(lane.partition, 0) - lane.taken)
+            behind = max(0, lane.end - lane.taken)
             found[lane.partition] = Lag(behind, now - lane.moved_at if behind else 0.0)
         return found
 
@@ -108,7 +107,7 @@ class SupervisedHost:
         async with Probe(self._place.brokers, self._place.topic, self._place.group) as probe:
             member = self._member = self.kind(self._place, lanes, probe)
             self.members += 1
-            works = [member.run(), member.watch(self._ends), self._commits(member), member.unbroken(), stopping.wait()]
+            works = [member.run(), member.watch(), self._commits(member), member.unbroken(), stopping.wait()]
             tasks = [asyncio.create_task(work) for work in works]
             self.failure = None
             try:
@@ -133,6 +132,7 @@ class SupervisedHost:
         patience = self._place.timing.grace_s
         if self._stop.is_set():
             patience = max(0.0, self._deadline - time.monotonic())
+        member.leaving = True
         await lanes.rest(patience)
         for step in (member.commit_taken, member.leave):
             try:

@@ -19,6 +19,6 @@ def make_host(
         from infra.server.plain_host import PlainHost
 
         return PlainHost(agent, topic, brokers, timing=timing)
-    from infra.server.faust_host import FaustHost  # half a second to import, and not everybody's choice
+    from infra.server.faust_host import FaustHost  # imported by those alone who chose it
 
     return FaustHost(agent, topic, brokers, timing=timing)

@@ -10,7 +10,7 @@ from functools import partial
 from pydantic import SecretStr
 
 from domain.errors import Conflict, Malformed, Unavailable
-from infra.server import ledger
+from infra.server import ledger, registry
 from infra.server.archive import Archive
 from infra.server.blobs import S3Blobs
 from infra.server.dead_letters import DeadLetters
@@ -23,14 +23,17 @@ from infra.server.log import ServerLog
 from infra.server.migrating import migrate
 from infra.server.milvus import Milvus
 from infra.server.neo4j import Neo4j
+from infra.server.pending import Pending
 from infra.server.postgres import Pg, Postgres
 from infra.server.progress import KafkaProgress
+from infra.server.recovery import mismatches
 from infra.server.registry import Registry
 from infra.server.relay import Relay
 from infra.server.replay import History
 from infra.server.s3 import S3Address
 from infra.server.series import PgSeries, SeriesStore
 from infra.server.store import View
+from infra.server.timescale import DAY_US, Policies
 from infra.server.topics import dead_letters_topic, events_topic, make_topics, progress_topic
 from infra.server.vectors import MilvusVectors, VectorStore
 from infra.server.views import ServerViews
@@ -54,38 +57,49 @@ class Installation:
         self.open_blobs: Callable[[], S3Blobs] = partial(
             S3Blobs, S3Address.parse(_secret(settings.s3, "s3")), settings.home / CACHE_FOLDER
         )
-        self.postgres = Postgres(_secret(settings.postgres, "postgres"), prefix=settings.topic_prefix)
+        self.postgres = Postgres(
+            _secret(settings.postgres, "postgres"), prefix=settings.topic_prefix, most=settings.postgres_connections
+        )
         self._neo4j = Neo4j(_secret(settings.neo4j, "neo4j"))
         self._milvus = Milvus(_secret(settings.milvus, "milvus"))
         migrate(self.postgres)
         make_topics(settings, self.brokers)
-        self.blobs = self.open_blobs()
         self.history = History(self.brokers, self.topic)
+        self._check_ledger()
+        self.blobs = self.open_blobs()
         self.log = ServerLog(
             self.postgres, Archive(self.postgres, self.brokers, self.topic), outbox_limit=settings.outbox_limit
         )
         self.relay = Relay(self.postgres, self.brokers, self.topic, settings.partitions)
         self.progress = KafkaProgress(self.brokers, progress_topic(settings))
         self.dead_letters = DeadLetters(self.brokers, dead_letters_topic(settings))
+        kept = settings.series_keep_days
+        self._series = SeriesStore(settings.topic_prefix, Policies(drop_after_us=kept and kept * DAY_US))
         self.stored = self._stored()
         self.folding = Folding(self.postgres, self.history, self.stored)
         self.folding.prepare()
+        self.known = Registry(self.postgres)
         self.views = self._views()
+        self.pending = Pending(self.postgres, self.known, self.views.jobs)
+
+    def _check_ledger(self) -> None:
+        for mismatch in mismatches(self.postgres, self.history):
+            if isinstance(mismatch, Conflict):  # what was lost by Kafka is told by `disco verify`; the rest can be read
+                raise mismatch
 
     def _stored(self) -> tuple[View, ...]:
         prefix = self.settings.topic_prefix
         return (
             View(GraphStore(self._neo4j, prefix), lineage_graph.apply),
             View(VectorStore(self._milvus, prefix), similarity.apply),
-            View(SeriesStore(prefix), measurements.apply),
+            View(self._series, measurements.apply),
             View(catalogue_store(prefix), catalogue.apply),
             View(jobs_store(prefix), jobs.apply),
             View(dead_letters_store(prefix), dead_letters.apply),
         )
 
     def _views(self) -> ServerViews:
-        known = Registry(self.postgres)
-        prefix = self.settings.topic_prefix
+        known, prefix = self.known, self.settings.topic_prefix
 
         def live(name: str) -> Live:
             return Live(self.postgres, name, partial(known.live, name))
@@ -133,6 +147,13 @@ class Installation:
     def _published(self) -> int:
         with self.postgres.read() as connection:
             return ledger.published(connection)
+
+    def expire(self) -> None:
+        """Drop measurements that are older than they are to be kept, where there is such an age."""
+        with self.postgres.transaction(statement_s=0) as connection:
+            live = registry.live_locked(connection, self._series.name)
+            if live is not None:
+                self._series.expire(connection, live)
 
     def close(self) -> None:
         """Let go of every connection."""

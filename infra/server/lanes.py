@@ -41,8 +41,8 @@ class Gate(Protocol):
 class Lane:
     """One partition.
 
-    next: the offset that must come next; taken: up to which, exclusive, the agent has taken; moved_at: when it last got
-    somewhere, by `time.monotonic`; at_hand: whether a page is being taken, or is tried again after a pause.
+    next: the offset that must come next; taken: up to which, exclusive, the agent has taken; end: the offset that the
+    next record in Kafka will have, as last heard; moved_at: when it last got somewhere, by `time.monotonic`.
     """
 
     def __init__(
@@ -56,10 +56,10 @@ class Lane:
         pauses_s: tuple[float, float],
     ) -> None:
         self.partition = partition
-        self.next = self.taken = start
+        self.next = self.taken = self.end = start
         self.moved_at = time.monotonic()
         self.rewound_at = 0.0
-        self.at_hand = False
+        self._occupied = False
         self.quiet = asyncio.Event()
         self.quiet.set()
         self._agent = agent
@@ -74,6 +74,11 @@ class Lane:
         self.task = asyncio.create_task(self._run(after), name=f"lane {agent.group} {partition}")
 
     @property
+    def at_hand(self) -> bool:
+        """Whether a page is being taken, or is to be tried again after a pause that nobody else has to end."""
+        return self._occupied and (self._opened.is_set() or not self.quiet.is_set())
+
+    @property
     def full(self) -> bool:
         """Whether enough is waiting."""
         return len(self._waiting) >= PAGES * self._agent.page or self._bytes >= PAGES * PAGE_BYTES
@@ -81,6 +86,12 @@ class Lane:
     def can_go_on(self, start: int) -> bool:
         """Whether nobody else has brought the group further than this lane has."""
         return start <= self.taken and not self.task.done()
+
+    def heard(self, end: int) -> None:
+        """Kafka says where this partition ends; a lane that has come there has nothing to wait for."""
+        self.end = end
+        if self.taken >= end:
+            self.moved_at = time.monotonic()
 
     def put(self, records: Iterable[Record]) -> bool:
         """Add what comes next of these; False where records between are missing."""
@@ -101,19 +112,18 @@ class Lane:
             self.task.cancel()
 
     async def _run(self, after: asyncio.Future[None] | None) -> None:
+        self._occupied = after is not None
         if after is not None:
             await after
         while not self._closed:
+            self._occupied = False
             await self._opened.wait()
             page = self._page()
             if not page:
                 await self._more.wait()
                 continue
-            self.at_hand = True
-            try:
-                await self._take(page)
-            finally:
-                self.at_hand = False
+            self._occupied = True
+            await self._take(page)
             self.taken, self.moved_at = page[-1].offset + 1, time.monotonic()
 
     def _page(self) -> list[Record]:

@@ -107,7 +107,7 @@ def write(connection: Pg, rows: Sequence[Row], next: Next, channel: str) -> None
     """Write rows into ledger and outbox, and where the sequencer stands; the transaction is still to be committed."""
     if len(rows) > FEW:
         copy_ledger(connection, rows)
-        _copy_outbox(connection, rows)
+        copy_outbox(connection, rows)
     with connection.pipeline():
         if 0 < len(rows) <= FEW:
             _insert(connection, rows)
@@ -129,7 +129,8 @@ def copy_ledger(connection: Pg, rows: Sequence[Row]) -> None:
             copy.write_row(_in_ledger(row))
 
 
-def _copy_outbox(connection: Pg, rows: Sequence[Row]) -> None:
+def copy_outbox(connection: Pg, rows: Sequence[Row]) -> None:
+    """Write rows into the outbox alone."""
     with connection.cursor() as cursor, cursor.copy(OUTBOX) as copy:
         copy.set_types(("int8", "bytea"))
         for row in rows:

@@ -174,6 +174,6 @@ def _check_contiguous(after: int, events: Sequence[Recorded]) -> None:
     for expected, event in enumerate(events, after + 1):
         if event.position != expected:
             raise Corrupted(
-                f"the event at position {expected} is missing from the ledger; run: disco ledger rebuild",
+                f"the event at position {expected} is missing from the ledger; run: disco rebuild-ledger",
                 position=expected,
             )

@@ -55,7 +55,8 @@ class Member(ABC):
     def __init__(self, place: Place, lanes: Lanes, probe: Probe) -> None:
         self.place = place
         self.lanes = lanes
-        self.joined_at: float | None = None
+        self.joined = self.leaving = False
+        self._since = time.monotonic()
         self._broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._ready = asyncio.Event()
         self._probe = probe
@@ -74,8 +75,8 @@ class Member(ABC):
         """Leaving has failed: see that nothing is left that Kafka would take for a living member."""
 
     @abstractmethod
-    async def commit(self, positions: Mapping[int, int]) -> None:
-        """Commit that partitions were taken up to these offsets, exclusive."""
+    async def commit(self, positions: Mapping[int, int]) -> bool:
+        """Commit that partitions were taken up to these offsets, exclusive; False where the group has moved on."""
 
     @abstractmethod
     def pause(self, partition: int) -> None:
@@ -101,15 +102,22 @@ class Member(ABC):
     async def assigned(self, partitions: Collection[int]) -> None:
         """These partitions are ours now, and no others."""
         try:
-            starts = await self._probe.starts(partitions)
+            starts, ends = await self._probe.starts(partitions), await self._probe.ends(partitions)
         except Exception as error:  # the libraries swallow what is raised here
             return self._break(error)
+        if self.leaving:
+            return None
         self._committed = dict(starts)
-        self.joined_at = time.monotonic()
+        self.joined, self._since = True, time.monotonic()
         self.lanes.assign(starts, self)
+        self._hear(ends)
         self._ready.set()
         log.info("assigned", group=self.place.group, partitions=sorted(partitions))
         return None
+
+    def _hear(self, ends: Mapping[int, int]) -> None:
+        for lane in self.lanes:
+            lane.heard(ends.get(lane.partition, lane.end))
 
     def _break(self, error: Exception) -> None:
         if not self._broken.done():
@@ -128,33 +136,30 @@ class Member(ABC):
         """Commit what was taken since the last time."""
         positions = self.lanes.positions()
         due = {partition: at for partition, at in positions.items() if at > self._committed.get(partition, at)}
-        if due:
-            await self.commit(due)
+        if due and await self.commit(due):
             self._committed.update(due)
 
-    async def watch(self, ends: dict[int, int]) -> None:
-        """Keep `ends` current. Raises: Unavailable, where this member stands still without a reason."""
-        timing, began = self.place.timing, time.monotonic()
+    async def watch(self) -> None:
+        """Tell the lanes how much there is. Raises: Unavailable, where this member stands still without a reason."""
         while True:
-            await asyncio.sleep(timing.probe_s)
+            await asyncio.sleep(self.place.timing.probe_s)
             try:
-                found = await self._probe.ends(self._committed)
+                self._hear(await self._probe.ends(self._committed))
             except Exception as error:  # while Kafka is away there is nothing to say about a member
                 log.warning("not_probed", group=self.place.group, error=str(error))
-                began = time.monotonic()
+                self._since = time.monotonic()
                 continue
-            ends.update(found)
-            if self.joined_at is None and time.monotonic() - began > timing.stalled_s:
-                raise Unavailable(f"no partitions were assigned to {self.place.group} in {timing.stalled_s:g} s")
-            for lane in self.lanes:
-                self._check(lane, found.get(lane.partition, 0))
+            since_s = time.monotonic() - self._since
+            if since_s > self.place.timing.stalled_s:
+                if not self.joined:
+                    raise Unavailable(f"no partitions were assigned to {self.place.group} in {since_s:.0f} s")
+                for lane in self.lanes:
+                    self._check(lane)
 
-    def _check(self, lane: Lane, end: int) -> None:
-        now = time.monotonic()
-        if lane.taken >= end or lane.at_hand:
-            lane.moved_at = now if lane.taken >= end else lane.moved_at
-        elif now - lane.moved_at > self.place.timing.stalled_s:
+    def _check(self, lane: Lane) -> None:
+        still_s = time.monotonic() - lane.moved_at
+        if lane.taken < lane.end and not lane.at_hand and still_s > self.place.timing.stalled_s:
             raise Unavailable(
                 f"{self.place.group} stands at offset {lane.taken} of {self.place.topic}[{lane.partition}], which ends"
-                f" at {end}, and has done nothing for {now - lane.moved_at:.0f} s"
+                f" at {lane.end}, and has done nothing for {still_s:.0f} s"
             )

@@ -50,6 +50,7 @@ class Milvus:
         self.where = f"Milvus at {urlsplit(self._server).netloc}"
         self._lock = threading.Lock()
         self._client: Any = None  # Any: the driver is untyped, here and wherever it is used
+        self._schemas: dict[str, Any] = {}
 
     def create(self, collection: str, key: str, fields: Sequence[Field], dimensions: int) -> None:
         """Make a collection of vectors under integer keys, and make it ready to be asked; what is there stays."""
@@ -79,6 +80,7 @@ class Milvus:
 
     def drop(self, collection: str) -> None:
         """Drop a collection and its other names."""
+        self._schemas.pop(collection, None)
         with self._asked() as client:
             if client.has_collection(collection, timeout=MANAGE_S):
                 for alias in client.list_aliases(collection, timeout=MANAGE_S).get("aliases", ()):
@@ -96,18 +98,31 @@ class Milvus:
             taken = alias in client.list_aliases(timeout=MANAGE_S).get("aliases", ())
             (client.alter_alias if taken else client.create_alias)(collection, alias, timeout=MANAGE_S)
 
-    def write(self, collection: str, rows: Sequence[Mapping[str, Any]], *, fresh: bool) -> int:
+    def write(
+        self,
+        collection: str,
+        columns: Mapping[str, Sequence[int] | Sequence[str]],
+        vectors: Sequence[bytes],
+        *,
+        fresh: bool,
+    ) -> int:
         """Write rows, and return the time (Milvus's) at which a read sees them.
 
         Rows under keys that are there already take their place; `fresh` says that there are none, which is faster.
+        columns: by field, the key among them. vectors: little-endian float32.
         """
         written = 0
         with self._asked() as client:
-            connection = client._get_connection()  # the client's own methods do not tell the time of a write
-            write = connection.insert_rows if fresh else connection.upsert_rows
-            for start in range(0, len(rows), ROWS):
-                written = write(collection, list(rows[start : start + ROWS]), timeout=WRITE_S).timestamp
-        return int(written)
+            connection = client._get_connection()  # the client's own methods take no columns and do not tell the time
+            write = connection.batch_insert if fresh else connection.upsert
+            if collection not in self._schemas:  # else the driver asks for it at every write
+                self._schemas[collection] = client.describe_collection(collection, timeout=WRITE_S)
+            schema = self._schemas[collection]
+            for start in range(0, len(vectors), ROWS):
+                rows = _entities(columns, vectors, slice(start, start + ROWS))
+                told = write(collection, rows, timeout=WRITE_S, schema=schema)
+                written = int(told.timestamp)
+        return written
 
     def near(
         self, collection: str, vector: np.ndarray, *, limit: int, where: str, since: int
@@ -180,6 +195,24 @@ def _parts(url: str) -> tuple[str, str, str]:
         raise Malformed(message, field="milvus")
     server = f"{parts.scheme}://{host}:{port or 19530}{parts.path}"
     return unquote(parts.username or ""), unquote(parts.password or ""), server
+
+
+def _entities(
+    columns: Mapping[str, Sequence[int] | Sequence[str]], vectors: Sequence[bytes], part: slice
+) -> list[dict[str, Any]]:
+    """Some rows as the driver sends them: by column, which takes it half the time that rows do."""
+    from pymilvus import DataType
+
+    floats = np.frombuffer(b"".join(vectors[part]), dtype="<f4").reshape(len(vectors[part]), -1)
+    found = [
+        {
+            "name": name,
+            "type": DataType.VARCHAR if isinstance(values[0], str) else DataType.INT64,
+            "values": values[part],
+        }
+        for name, values in columns.items()
+    ]
+    return [*found, {"name": "vector", "type": DataType.FLOAT_VECTOR, "values": floats.tolist()}]
 
 
 def _seeing(since: int) -> dict[str, Any]:

@@ -55,7 +55,7 @@ class PlainMember(Member):
         """See `Member.abandon`."""
         break_off("aiokafka")
 
-    async def commit(self, positions: Mapping[int, int]) -> None:
+    async def commit(self, positions: Mapping[int, int]) -> bool:
         """See `Member.commit`."""
         assigned = self._consumer.assignment()
         due = {self._place(partition): at for partition, at in positions.items() if self._place(partition) in assigned}
@@ -63,6 +63,8 @@ class PlainMember(Member):
             await self._consumer.commit(due)
         except CommitFailedError as error:  # the group has moved on without us; what it does again changes nothing
             log.info("not_committed", group=self.place.group, error=str(error))
+            return False
+        return True
 
     def pause(self, partition: int) -> None:
         """See `Gate.pause`."""

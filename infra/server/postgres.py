@@ -16,6 +16,7 @@ import psycopg
 import psycopg_pool
 from psycopg import errors, sql
 from psycopg.conninfo import conninfo_to_dict
+from psycopg.pq import TransactionStatus
 
 from domain.errors import Corrupted, DiscoError, Malformed, Unavailable
 
@@ -97,7 +98,8 @@ class Postgres:
         with self._taken() as connection, connection.transaction():
             if statement_s is not None:
                 set_local(connection, "statement_timeout", int(statement_s * 1000))
-            yield connection
+            with _broken_off(connection):
+                yield connection
 
     def retrying(
         self,
@@ -139,6 +141,17 @@ class Postgres:
     def close(self) -> None:
         """Close every connection of the pool."""
         self._pool.close()
+
+
+@contextmanager
+def _broken_off(connection: Pg) -> Iterator[None]:
+    """Close a connection that an error leaves in mid-COPY: the server waits for more of that, not for a rollback."""
+    try:
+        yield
+    except BaseException:
+        if connection.info.transaction_status == TransactionStatus.ACTIVE:
+            connection.close()
+        raise
 
 
 def checked_prefix(prefix: str) -> str:

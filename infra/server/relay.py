@@ -28,6 +28,8 @@ from infra.server import ledger
 from infra.server.ledger import Segment
 from infra.server.postgres import Pg, Postgres
 from infra.server.records import headers_of
+from infra.server.recovery import mismatches
+from infra.server.replay import History
 from infra.server.topics import LARGEST_RECORD
 
 BATCH = 5000
@@ -54,6 +56,7 @@ class Relay:
         self._brokers = brokers
         self._topic = topic
         self._partitions = partitions
+        self._history = History(brokers, topic)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="relay", daemon=True)
         self.leads = False
@@ -105,6 +108,8 @@ class Relay:
         )
         await producer.start()
         try:
+            for mismatch in await asyncio.to_thread(lambda: list(mismatches(self._postgres, self._history))):
+                raise mismatch  # what would be published now is something else than what lies there
             with connection.transaction():  # one look at both: another relay may be at work
                 connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
                 done, ends = ledger.published(connection), ledger.ends(connection)

@@ -22,8 +22,8 @@ class History:
     """Reads one topic; each reading has a consumer of its own."""
 
     def __init__(self, brokers: str, topic: str) -> None:
+        self.topic = topic
         self._brokers = brokers
-        self._topic = topic
 
     def ends(self) -> dict[int, int]:
         """Where each partition ends now: the offset that its next record will have. Raises: Unavailable."""
@@ -39,7 +39,7 @@ class History:
         Raises: Unavailable, where Kafka does not answer or gives nothing for long.
         """
         with self._consumer() as consumer:
-            places = {TopicPartition(self._topic, partition): start for partition, start in starts.items()}
+            places = {TopicPartition(self.topic, partition): start for partition, start in starts.items()}
             consumer.assign(list(places))
             upto = (
                 consumer.end_offsets(list(places))
@@ -68,13 +68,13 @@ class History:
             if polled:
                 heard = time.monotonic()
             elif time.monotonic() - heard > SILENT_S:
-                raise Unavailable(f"Kafka gave nothing of {self._topic} for {SILENT_S:g} s though there is more")
+                raise Unavailable(f"Kafka gave nothing of {self.topic} for {SILENT_S:g} s though there is more")
 
     def _places(self, consumer: KafkaConsumer) -> list[TopicPartition]:
-        partitions = consumer.partitions_for_topic(self._topic)
+        partitions = consumer.partitions_for_topic(self.topic)
         if not partitions:
-            raise Unavailable(f"Kafka at {self._brokers} has no topic {self._topic}; start the service once to make it")
-        return [TopicPartition(self._topic, partition) for partition in partitions]
+            raise Unavailable(f"Kafka at {self._brokers} has no topic {self.topic}; start the service once to make it")
+        return [TopicPartition(self.topic, partition) for partition in partitions]
 
     @contextmanager
     def _consumer(self) -> Iterator[KafkaConsumer]:

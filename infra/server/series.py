@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
+from psycopg import Copy
 
 from domain.ids import ResourceId
 from domain.views import NOW, AsOf, At, Point
@@ -32,6 +34,7 @@ CREATE INDEX IF NOT EXISTS points_by_name ON {s}.points (name, time_us)
 """
 COLUMNS = "project, subject, position, time_us, value, name"
 PAGE = 5_000
+TOGETHER = 1_000
 MEMORY = "256MB"
 
 # A row of a binary COPY: how many fields, then each with its length before it. Source: PostgreSQL, COPY, file formats.
@@ -43,63 +46,76 @@ log_ = structlog.get_logger("series")
 
 
 class PgSeriesRows:
-    """`SeriesRows` for one page."""
+    """`SeriesRows` for one page.
+
+    In a fresh generation points go on their way by the thousand, and the server takes them in while more are folded.
+    """
 
     def __init__(self, connection: Pg, schema: str, *, fresh: bool) -> None:
         self._connection = connection
         self._schema = schema
         self._fresh = fresh
-        self._rows: dict[str, list[tuple[str, str, int, int, float]]] = {}
+        self._codes: dict[str, int] = {}
+        self._rows: list[tuple[str, str, str, int, int, float]] = []
+        self._copying = ExitStack()
+        self._copy: Copy | None = None
 
     def point(self, name: str, *, project: str, subject: str, value: float, at: At) -> None:
         """See `SeriesRows.point`."""
-        self._rows.setdefault(name, []).append((project, subject, at.position, at.time_us, value))
+        rows = self._rows
+        rows.append((name, project, subject, at.position, at.time_us, value))
+        if self._fresh and len(rows) >= TOGETHER:
+            self._send()
 
     def flush(self) -> None:
         """Write what was gathered."""
-        if not self._rows:
-            return
-        codes = self._codes(sorted(self._rows))
         if self._fresh:
-            self._copy(codes)
-        else:
-            self._insert(codes)
+            self._send()
+            self._end_copy()
+        elif self._rows:
+            self._insert()
         self._rows.clear()
 
-    def _codes(self, names: Sequence[str]) -> dict[str, int]:
-        """The numbers of the names; new ones in order, for two transactions may bring the same ones."""
-        query = f"SELECT text, name FROM {self._schema}.names WHERE text = ANY(%s)"
-        found: dict[str, int] = dict(self._connection.execute(query, (names,)).fetchall())
-        missing = [name for name in names if name not in found]
+    def _send(self) -> None:
+        self._learn({row[0] for row in self._rows})
+        if self._copy is None:
+            query = f"COPY {self._schema}.points ({COLUMNS}) FROM STDIN (FORMAT BINARY)"
+            self._copy = self._copying.enter_context(self._connection.cursor().copy(query))
+            self._copy.write(_BEGIN)
+        pack, codes = _ROW.pack, self._codes
+        packed = [
+            pack(6, 16, key_of(project), 16, key_of(subject), 8, position, 8, time_us, 8, value, 4, codes[name])
+            for name, project, subject, position, time_us, value in self._rows
+        ]
+        self._copy.write(b"".join(packed))
+        self._rows.clear()
+
+    def _end_copy(self) -> None:
+        if self._copy is not None:
+            self._copy.write(_END)
+            self._copying.close()
+            self._copy = None
+
+    def _learn(self, names: set[str]) -> None:
+        """Have a number for each name; new ones in order, for two transactions may bring the same ones."""
+        known = f"SELECT text, name FROM {self._schema}.names"
+        if not self._codes:
+            self._codes.update(self._connection.execute(known).fetchall())
+        missing = sorted(names - self._codes.keys())
         if missing:
+            self._end_copy()
             insert = f"""INSERT INTO {self._schema}.names (text) SELECT text FROM unnest(%s::text[]) text
                          ORDER BY text COLLATE "C" ON CONFLICT DO NOTHING"""
             self._connection.execute(insert, (missing,))
-            found.update(self._connection.execute(query, (missing,)).fetchall())
-        return found
+            self._codes.update(self._connection.execute(known).fetchall())
 
-    def _copy(self, codes: dict[str, int]) -> None:
-        pack = _ROW.pack
-        packed = [
-            pack(6, 16, key_of(project), 16, key_of(subject), 8, position, 8, time_us, 8, value, 4, codes[name])
-            for name, rows in self._rows.items()
-            for project, subject, position, time_us, value in rows
-        ]
-        copy_in(self._connection, self._schema, b"".join(packed))
-
-    def _insert(self, codes: dict[str, int]) -> None:
-        rows = [(*row, codes[name]) for name, rows in self._rows.items() for row in rows]
+    def _insert(self) -> None:
+        self._learn({row[0] for row in self._rows})
+        rows = [(*row[1:], self._codes[row[0]]) for row in self._rows]
         query = f"""INSERT INTO {self._schema}.points ({COLUMNS})
                     SELECT * FROM unnest(%s::uuid[], %s::uuid[], %s::bigint[], %s::bigint[], %s::float8[], %s::int[])
                     ON CONFLICT DO NOTHING"""
         self._connection.execute(query, [list(column) for column in zip(*rows, strict=True)])
-
-
-def copy_in(connection: Pg, schema: str, packed: bytes) -> None:
-    """Copy rows, packed as `_ROW`, into a generation's points."""
-    query = f"COPY {schema}.points ({COLUMNS}) FROM STDIN (FORMAT BINARY)"
-    with connection.cursor() as cursor, cursor.copy(query) as copy:
-        copy.write(_BEGIN + packed + _END)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,13 +154,15 @@ class SeriesStore:
         """Take a generation away."""
         drop(connection, self._schema(generation))
 
-    def expire(self, connection: Pg, generation: int, before_us: int) -> None:
-        """Drop what is older, by the chunk where there are chunks: one that reaches past the moment stays."""
-        schema = identifier(self._schema(generation))
-        if timescale.edition(connection) is Edition.NONE:
-            connection.execute(f"DELETE FROM {schema}.points WHERE time_us < %s", (before_us,))
-        else:
-            connection.execute(f"SELECT drop_chunks('{schema}.points', older_than => %s::bigint)", (before_us,))
+    def expire(self, connection: Pg, generation: int) -> None:
+        """Drop what is older than is to be kept, where the server does not do so by itself.
+
+        Where there are chunks, whole ones: one that reaches into what is to be kept stays.
+        """
+        schema, found = identifier(self._schema(generation)), timescale.edition(connection)
+        statement = timescale.to_expire(found, schema)
+        if self.policies.drop_after_us is not None and statement:
+            connection.execute(statement, (self.policies.drop_after_us,))
 
     def content(self, connection: Pg, generation: int) -> Iterator[content.Row]:
         """Every row as (key, content), in order of key."""

@@ -84,6 +84,16 @@ def to_create(found: Edition, schema: str) -> list[str]:
     return [] if found is Edition.NONE else [HYPERTABLE.format(s=schema, chunk=CHUNK_US)]
 
 
+def to_expire(found: Edition, schema: str) -> str:
+    """What drops points that are older than so many microseconds; empty where the server has its orders."""
+    if found is Edition.COMMUNITY:
+        return ""
+    before = "(extract(epoch FROM now()) * 1000000)::bigint - %s"
+    if found is Edition.NONE:
+        return f"DELETE FROM {schema}.points WHERE time_us < {before}"
+    return f"SELECT drop_chunks('{schema}.points', older_than => {before})"
+
+
 def to_finish(found: Edition, schema: str, policies: Policies) -> list[str]:
     """What gives readers `hours`, and the server its orders about what is old, where it takes any."""
     hours = HOURS.format(s=schema, bucket=bucket(found, f"{HOUR_US}::bigint", "time_us"))

@@ -8,7 +8,9 @@ Milvus finds nearest. Where too much is sieved out, more is asked for: no hit is
 from __future__ import annotations
 
 import hashlib
+import struct
 from collections.abc import Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +21,7 @@ from domain.ids import ResourceId
 from domain.views import NOW, AsOf, At, Hit
 from infra import content, directions
 from infra.embedded.graph_rows import EVER
+from infra.keys import key_of
 from infra.server import generations
 from infra.server.asking import Clause, together, uuid_of
 from infra.server.generations import Live, make, pages, schema_of
@@ -38,32 +41,45 @@ TABLES = """
 CREATE TABLE IF NOT EXISTS {s}.embeddings (
     position bigint PRIMARY KEY, id uuid NOT NULL, project uuid NOT NULL, time_us bigint NOT NULL,
     until bigint NOT NULL, until_us bigint NOT NULL, space bytea NOT NULL);
-CREATE UNIQUE INDEX IF NOT EXISTS newest ON {s}.embeddings (id) WHERE until = %(ever)s;
 CREATE TABLE IF NOT EXISTS {s}.archived (
     id uuid NOT NULL, position bigint NOT NULL, time_us bigint NOT NULL, until bigint NOT NULL,
     until_us bigint NOT NULL, PRIMARY KEY (id, position));
 CREATE TABLE IF NOT EXISTS {s}.written (slot smallint PRIMARY KEY, at bigint NOT NULL)
-""".replace("%(ever)s", str(EVER))
-INDEXES = "CREATE INDEX IF NOT EXISTS embeddings_by_id ON {s}.embeddings (id)"
+"""
+INDEXES = f"""
+CREATE INDEX IF NOT EXISTS embeddings_by_id ON {{s}}.embeddings (id);
+CREATE UNIQUE INDEX IF NOT EXISTS newest ON {{s}}.embeddings (id) WHERE until = {EVER}
+"""
+COLUMNS = "position, id, project, time_us, until, until_us, space"
+HELD_UNTIL = f"""
+UPDATE {{s}}.embeddings e SET until = n.until, until_us = n.until_us
+FROM (SELECT position, lead(position, 1, {EVER}) OVER w AS until, lead(time_us, 1, {EVER}) OVER w AS until_us
+      FROM {{s}}.embeddings WINDOW w AS (PARTITION BY id ORDER BY position)) n
+WHERE e.position = n.position AND e.until <> n.until"""
 
-INSERT = """
-INSERT INTO {s}.embeddings (position, id, project, time_us, until, until_us, space)
+INSERT = f"""
+INSERT INTO {{s}}.embeddings ({COLUMNS})
 SELECT * FROM unnest(%s::bigint[], %s::uuid[], %s::uuid[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bytea[])
 ON CONFLICT DO NOTHING"""
-ENDED = """
-UPDATE {s}.embeddings e SET until = n.position, until_us = n.time_us
+ENDED = f"""
+UPDATE {{s}}.embeddings e SET until = n.position, until_us = n.time_us
 FROM unnest(%s::bigint[], %s::uuid[], %s::bigint[]) n (position, id, time_us)
-WHERE e.id = n.id AND e.until = %s AND e.position < n.position"""
+WHERE e.id = n.id AND e.until = {EVER} AND e.position < n.position"""
 WRITTEN = """
 INSERT INTO {s}.written VALUES (pg_backend_pid() %% %s, %s)
 ON CONFLICT (slot) DO UPDATE SET at = greatest({s}.written.at, excluded.at)"""
-ARCHIVED = """
-INSERT INTO {s}.archived SELECT %(id)s, %(position)s, %(time_us)s, %(ever)s, %(ever)s
+ARCHIVED = f"""
+INSERT INTO {{s}}.archived SELECT %(id)s, %(position)s, %(time_us)s, {EVER}, {EVER}
 WHERE NOT EXISTS (
-    SELECT 1 FROM {s}.archived WHERE id = %(id)s AND position <= %(position)s AND until > %(position)s)"""
-RESTORED = """
-UPDATE {s}.archived SET until = %(position)s, until_us = %(time_us)s
-WHERE id = %(id)s AND until = %(ever)s AND position < %(position)s"""
+    SELECT 1 FROM {{s}}.archived WHERE id = %(id)s AND position <= %(position)s AND until > %(position)s)"""
+RESTORED = f"""
+UPDATE {{s}}.archived SET until = %(position)s, until_us = %(time_us)s
+WHERE id = %(id)s AND until = {EVER} AND position < %(position)s"""
+
+# A row of a binary COPY: how many fields, then each with its length before it. Source: PostgreSQL, COPY, file formats.
+_ROW = struct.Struct(">hiqi16si16siqiqiqi")
+_BEGIN = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+_END = b"\xff\xff"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +88,13 @@ class Given:
 
     id: str
     project: str
-    space: str
+    space: bytes
     raw: bytes
     at: At
 
 
 class MilvusVectorRows:
-    """`VectorRows` for one page: what is archived is written at once, embeddings by `flush`, Milvus first."""
+    """`VectorRows` for one page: what is archived is written at once, embeddings by `flush`, to both stores at once."""
 
     def __init__(self, milvus: Milvus, connection: Pg, schema: str, *, fresh: bool) -> None:
         self._milvus = milvus
@@ -92,46 +108,58 @@ class MilvusVectorRows:
         """See `VectorRows.vector`."""
         raw = directions.indexed(packed)
         if raw is not None:
-            self._given[at.position] = Given(id, project, space, raw, at)
+            self._given[at.position] = Given(id, project, space.encode(), raw, at)
 
     def archive(self, id: str, archived: bool, at: At) -> None:
         """See `VectorRows.archive`."""
-        values = {"id": id, "position": at.position, "time_us": at.time_us, "ever": EVER}
+        values = {"id": id, "position": at.position, "time_us": at.time_us}
         self._connection.execute((ARCHIVED if archived else RESTORED).format(s=self._schema), values)
 
     def flush(self) -> None:
         """Write what was gathered."""
         if not self._given:
             return
-        rows = [
-            {
-                "position": one.at.position,
-                "project": one.project,
-                "space": number_of(one.space.encode()),
-                "time_us": one.at.time_us,
-                "vector": np.frombuffer(one.raw, dtype="<f4"),
-            }
-            for one in self._given.values()
-        ]
+        given = list(self._given.values())
+        columns: dict[str, list[int] | list[str]] = {
+            "position": [one.at.position for one in given],
+            "project": [one.project for one in given],
+            "space": [number_of(one.space) for one in given],
+            "time_us": [one.at.time_us for one in given],
+        }
         # Of a generation's first page nothing tells whether it was tried before.
         fresh = self._fresh and bool(_written(self._connection, self._schema))
-        self._note(self._milvus.write(self._collection, rows, fresh=fresh))
+        with ThreadPoolExecutor(1, "milvus") as beside:
+            vectors = [one.raw for one in given]
+            writing = beside.submit(self._milvus.write, self._collection, columns, vectors, fresh=fresh)
+            (self._copy if self._fresh else self._insert)(given)
+            self._connection.execute(WRITTEN.format(s=self._schema), (SLOTS, writing.result()))
         self._given.clear()
 
-    def _note(self, written: int) -> None:
+    def _insert(self, given: list[Given]) -> None:
         """Tell in PostgreSQL what holds until when."""
         newest: dict[str, Given] = {}
         rows: list[list[Any]] = []  # Any: what psycopg can bind
-        for position in sorted(self._given, reverse=True):
-            one = self._given[position]
+        for one in sorted(given, key=lambda one: -one.at.position):
             until = newest[one.id].at if one.id in newest else (EVER, EVER)
-            rows.append([one.at.position, one.id, one.project, one.at.time_us, *until, one.space.encode()])
+            rows.append([one.at.position, one.id, one.project, one.at.time_us, *until, one.space])
             newest[one.id] = one
         firsts = [[one.at.position, id, one.at.time_us] for id, one in newest.items()]
         execute = self._connection.execute
-        execute(ENDED.format(s=self._schema), [*map(list, zip(*firsts, strict=True)), EVER])
+        execute(ENDED.format(s=self._schema), list(map(list, zip(*firsts, strict=True))))
         execute(INSERT.format(s=self._schema), list(map(list, zip(*rows, strict=True))))
-        execute(WRITTEN.format(s=self._schema), (SLOTS, written))
+
+    def _copy(self, given: list[Given]) -> None:
+        """The same where a generation is built anew: until when each holds is told at the end, of all at once."""
+        packed = b"".join(
+            _ROW.pack(
+                7, 8, one.at.position, 16, key_of(one.id), 16, key_of(one.project), 8, one.at.time_us, 8, EVER, 8, EVER,
+                len(one.space),
+            ) + one.space
+            for one in given
+        )  # fmt: skip
+        query = f"COPY {self._schema}.embeddings ({COLUMNS}) FROM STDIN (FORMAT BINARY)"
+        with self._connection.cursor() as cursor, cursor.copy(query) as copy:
+            copy.write(_BEGIN + packed + _END)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,9 +181,10 @@ class VectorStore:
         return MilvusVectorRows(self.milvus, connection, self._schema(generation), fresh=fresh)
 
     def finish(self, connection: Pg, generation: int) -> None:
-        """Have the vectors packed, and the collection known by the view's name to whoever looks into Milvus."""
+        """Tell what holds until when, have vectors packed, and name the collection for whoever looks into Milvus."""
         schema = self._schema(generation)
         set_local(connection, "statement_timeout", 0)
+        connection.execute(HELD_UNTIL.format(s=identifier(schema)))
         connection.execute(INDEXES.format(s=identifier(schema)))
         connection.execute(f"ANALYZE {identifier(schema)}.embeddings")
         if _written(connection, identifier(schema)):
@@ -317,7 +346,7 @@ def _held(table: str, as_of: AsOf) -> Clause:
         return f"{table}.position <= %s AND {table}.until > %s", [as_of.position] * 2
     if as_of.time_us is not None:
         return f"{table}.time_us <= %s AND {table}.until_us > %s", [as_of.time_us] * 2
-    return f"{table}.until = %s", [EVER]
+    return f"{table}.until = {EVER}", []
 
 
 def _written(connection: Pg, schema: str) -> int:

@@ -97,7 +97,8 @@ class ServerViews:
         """Build views anew beside the live ones and switch. Raises: Malformed, for an unknown name."""
         wanted = self._folding.begin(names)
         for at, name in enumerate(wanted):
-            self._folding.build(name, on_progress=_part(on_progress, at, len(wanted)))
+            while not self._folding.build(name, on_progress=_part(on_progress, at, len(wanted))):
+                time.sleep(SLOWEST_POLL_S)  # a worker is at it
         self._known.look_again()
 
     def digests(self) -> dict[str, str]:

@@ -70,7 +70,7 @@ class Worker:
             in_flight=settings.workers * 2,
             timeout_s=settings.task_timeout_s,
             report=installation.progress.tell,
-            forecast=Forecast(lambda job: 0, time.monotonic),
+            forecast=Forecast(installation.pending.of, time.monotonic),
         )
         return Answering(installation.postgres, processing, processors)
 
@@ -107,6 +107,7 @@ class Worker:
                 for name in folding.outdated():
                     folding.build(name)
                 folding.sweep()
+                self._installation.expire()
             except DiscoError as error:  # tried again in a moment, from where it stopped
                 log_.warning("views_not_kept", code=error.code, error=error.message)
 

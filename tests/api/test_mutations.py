@@ -10,6 +10,7 @@ import pytest
 from api.threads import READERS
 from domain.handling import Done
 from domain.ids import ResourceId
+from domain.ports import Token
 from domain.service import Imported
 from infra.disco import Disco
 from tests.api.client import Client
@@ -64,6 +65,17 @@ def test_every_change_answers_with_the_resource(ask: Ask, made: Catalogue) -> No
     assert versions["container"] == {"name": "One"}
 
 
+def test_what_is_archived_is_not_similar_unless_asked_for(ask: Ask, made: Catalogue) -> None:
+    """Given two assets that sound alike, when one is archived, then the other finds it only where archived ones are."""
+    song, other = made.assets["song"], made.assets["other"]
+    query = "query($id: ID!, $a: Boolean! = false) { similar(id: $id, archived: $a) { nodes { resource { id } } } }"
+    hit = [{"resource": {"id": song}}]
+    assert ask(query, id=other)["similar"]["nodes"] == hit
+    ask("mutation($id: ID!) { archive(id: $id) { resource { id } } }", id=song)
+    assert ask(query, id=other)["similar"]["nodes"] == []
+    assert ask(query, id=other, a=True)["similar"]["nodes"] == hit
+
+
 def test_a_change_decided_on_an_old_version_is_a_conflict(ask: Ask, refuse: Ask, made: Catalogue) -> None:
     """Given a resource that moved on, when changed with the version seen before, then a conflict names the current."""
     song = made.assets["song"]
@@ -96,6 +108,33 @@ def test_a_dead_letter_is_retried_once(ask: Ask, made: Catalogue) -> None:
     assert left["deadLetters"]["nodes"] == []
 
 
+def test_reprocessing_is_asked_for_by_name_and_once(ask: Ask, refuse: Ask, service: Disco, made: Catalogue) -> None:
+    """Given a project, when reprocessed, twice by one commandId, then it is asked for once, its job has it to come.
+
+    A processor or project that is not there, or a resource that is no project, is refused.
+    """
+    mutation = """mutation($p: ID!, $n: [String!], $c: String) {
+        reprocess(projectId: $p, processors: $n, commandId: $c) { resourceId written job token }
+    }"""
+    first, second = (
+        ask(mutation, p=made.project, n=["track_beats"], c="00000000-0000-4000-8000-000000000001")["reprocess"]
+        for _ in range(2)
+    )
+    assert (first["written"], second["written"]) == (1, 0)
+    assert (first["resourceId"], first["token"]) == (made.project, second["token"])
+    (event,) = service.log.read(service.log.head() - 1)
+    assert (event.type, event.actor) == ("disco.reprocessing.requested", "local")
+    job = ask(
+        "query($j: ID!, $t: Cursor) { job(id: $j, after: $t) { pending done } }", j=first["job"], t=first["token"]
+    )
+    assert job == {"job": {"pending": 1, "done": False}}
+    wrong = refuse(mutation, p=made.project, n=["track_beets"])
+    assert wrong["code"] == "malformed"
+    assert "track_beats" in wrong["message"], "it says what there is"
+    assert refuse(mutation, p=made.assets["song"])["code"] == "malformed"
+    assert refuse(mutation, p="00000000-0000-4000-8000-00000000000f")["code"] == "not_found"
+
+
 def test_imports_under_way_keep_nobody_from_reading(
     ask: Ask, service: Disco, made: Catalogue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -106,7 +145,7 @@ def test_imports_under_way_keep_nobody_from_reading(
         under_way.release()
         assert free.wait(30)
         asset = ResourceId(made.assets["song"])
-        return Imported("song.wav", asset, made.project, False), Done(asset, "job-1", None, 0)
+        return Imported("song.wav", asset, made.project, False), Done(asset, "job-1", Token(made.project, 1, 1), 0)
 
     monkeypatch.setattr(service, "import_blob", slow)
     monkeypatch.setattr("api.graphql.engine.QUERY_S", 5.0)

@@ -29,6 +29,7 @@ from tests.api.making import Catalogue, catalogue
 
 DEPTH = 4
 CONDITIONS = {"yes": True, "no": False}
+THEN = 9  # between the song's findings and what was generated from it
 
 
 @pytest.fixture(scope="module")
@@ -45,17 +46,17 @@ def setting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Catalogu
 
 
 def roots(made: Catalogue) -> dict[str, str]:
-    """Root fields with arguments that find something."""
+    """Root fields with arguments that find something; `THEN` may take a moment."""
     song, band = made.assets["song"], made.assets["band"]
     return {
-        "resource": f'(id: "{song}")',
+        "resource": f'(id: "{song}"THEN)',
         "node": f'(id: "{band}")',
         "projects": "",
-        "resources": "(first: 5)",
-        "lineage": f'(id: "{band}", first: 5)',
-        "impact": f'(id: "{song}", first: 5)',
-        "search": '(text: "song", first: 3)',
-        "series": '(name: "loudness_lufs", first: 3)',
+        "resources": "(first: 5THEN)",
+        "lineage": f'(id: "{band}", first: 5THEN)',
+        "impact": f'(id: "{song}", first: 5THEN)',
+        "search": '(text: "song", first: 3THEN)',
+        "series": '(name: "loudness_lufs", first: 3THEN)',
         "events": "(first: 5)",
         "job": '(id: "job-1")',
         "views": "",
@@ -117,9 +118,10 @@ def test_plans_answer_as_the_ordinary_way_does(setting: tuple[Catalogue, Shared]
     made, shared = setting
     names = roots(made)
     name = data.draw(st.sampled_from(sorted(names)))
+    arguments = names[name].replace("THEN", data.draw(st.sampled_from(["", f', asOf: "{THEN}"'])))
     field = SCHEMA._schema.query_type.fields[name]  # type: ignore[union-attr]
     query = "query($yes: Boolean!, $no: Boolean!) { t: __typename @skip(if: $yes) u: __typename @skip(if: $no) " + (
-        f"{name}{names[name]} {data.draw(selections(get_named_type(field.type), DEPTH))} }}"
+        f"{name}{arguments} {data.draw(selections(get_named_type(field.type), DEPTH))} }}"
     )
     fast, plain = asyncio.run(_both(shared, query))
     assert fast.json == plain.json, query

@@ -184,6 +184,41 @@ def test_an_upload_becomes_an_asset(running: tuple[Any, Client], uploads: Path) 
     assert imports == []
 
 
+def test_an_import_under_a_command_id_is_done_once(running: tuple[Any, Client], uploads: Path) -> None:
+    """Given an upload and an import of a blob, each under an id, when sent again, then nothing is written, same answer.
+
+    Without an id, the content is known already; another file under the same id is a conflict, told with the first.
+    """
+    disco, client = running
+
+    def ask(query: str, **variables: str) -> dict[str, Any]:
+        return client.post("/graphql", json={"query": query, "variables": variables}).json()
+
+    project = ask('mutation { createProject(name: "Up") { resourceId } }')["data"]["createProject"]["resourceId"]
+    url, named = f"/api/projects/{project}/files", {"name": "tone.wav", "commandId": "up-1"}
+    first = client.post(url, params=named, content=tone())
+    head = disco.log.head()
+    again = client.post(url, params=named, content=tone())
+    assert (first.status_code, again.status_code) == (201, 201)
+    assert again.json() == first.json()
+    assert client.post(url, params={"name": "tone.wav"}, content=tone()).json()["new"] is False
+    other = client.post(url, params=named, content=tone(8820))
+    assert (other.status_code, other.json()["code"]) == (409, "conflict")
+    assert first.json()["resourceId"] in other.json()["detail"]
+
+    mutation = """mutation($s: String!, $p: ID!, $n: String!, $c: String) {
+        importBlob(sha256: $s, fileName: $n, projectId: $p, commandId: $c) { resourceId token job written new } }"""
+    blob = disco.blobs.put(tone(4000), "audio/wav").sha256
+    answers = [ask(mutation, s=blob, p=project, n="b.wav", c="up-2")["data"]["importBlob"] for _ in range(2)]
+    assert [answer["written"] for answer in answers] == [1, 0]
+    assert {**answers[0], "written": 0} == answers[1]
+    assert answers[1]["new"] is True
+    told = ask(mutation, s=blob, p=project, n="c.wav", c="up-2")["errors"][0]
+    assert told["extensions"]["code"] == "conflict"
+    imports = [event.id for event in disco.log.read(head) if event.type.endswith(".imported")]
+    assert len(imports) == 1
+
+
 def test_an_upload_past_the_limit_leaves_nothing(running: tuple[Any, Client], uploads: Path) -> None:
     """Given a limit, when an upload says it is larger, or is so without saying, then 413 and no blob."""
     disco, client = running

@@ -15,6 +15,8 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
+from api.graphql.subscriptions import RESULTS
+from domain.ports import ALL, Selection
 from events.resources import ResourceDescribed, ResourceRenamed
 from tests.api.conftest import Served
 from tests.api.making import Catalogue
@@ -100,12 +102,13 @@ def test_progress_is_told_to_who_asks(served: Served, made: Catalogue) -> None:
 
     query = 'subscription { progress(job: "j-1") { job step done total etaS } }'
     with opened(served, query) as ws:
+        feed = made.service.progress  # type: ignore[attr-defined]  # the embedded one
         deadline = time.monotonic() + 5
-        while not made.service._listeners and time.monotonic() < deadline:  # type: ignore[attr-defined]
+        while not feed._listeners and time.monotonic() < deadline:
             time.sleep(0.01)
         for job in ("j-2", "j-1"):
-            made.service._report(Progress(job, made.project, "decode", 1, 2))  # type: ignore[attr-defined,arg-type]
-        assert next(messages(ws))["progress"] == {"job": "j-1", "step": "decode", "done": 1, "total": 2, "etaS": None}
+            feed.tell(Progress(job, made.project, "decode", 1, 2, eta_s=2.5))  # type: ignore[arg-type]  # an id
+        assert next(messages(ws))["progress"] == {"job": "j-1", "step": "decode", "done": 1, "total": 2, "etaS": 2.5}
 
 
 def test_only_the_new_protocol_is_spoken(served: Served) -> None:
@@ -220,6 +223,62 @@ def test_server_sent_events_resume_by_their_last_id(served: Served, made: Catalo
                     if count == 4:
                         break
     assert seen == list(range(1, 13))
+
+
+def streamed(served: Served, query: str, *, most: int, last: str | None = None, **variables: Any) -> list[Any]:
+    """The first messages of a stream, each with its id; `last` is all that tells it where to go on."""
+    params = {"query": query, "variables": json.dumps(variables)}
+    headers = {"accept": "text/event-stream", **({"last-event-id": last} if last else {})}
+    found: list[Any] = []
+    id = ""
+    with httpx.stream("GET", f"{served.http}/graphql/stream", params=params, headers=headers) as answer:
+        for line in answer.iter_lines():
+            if line.startswith("id: "):
+                id = line[4:]
+            elif line.startswith("data: "):
+                found.append((id, json.loads(line[6:])))
+                if len(found) == most:
+                    break
+    return found
+
+
+@pytest.mark.parametrize("root", ["events", "events(after: $begin)", "results(project: $p)"])
+def test_the_last_id_alone_resumes_whatever_the_query_says(served: Served, made: Catalogue, root: str) -> None:
+    """Given a stream cut off at random while things happen, when resumed by its last id alone, each comes once."""
+    takes = {"$p": "$p: ID!", "$begin": "$begin: Cursor"}
+    needed = ", ".join(declared for name, declared in takes.items() if name in root)
+    query = f"subscription{f'({needed})' if needed else ''} {{ {root} {{ cursor event {{ position type }} }} }}"
+    variables = {"p": made.project} if "$p" in root else {}
+    chance, seen, last = random.Random(5), list[int](), None
+    for _ in range(8):
+        made.analysed(made.audio(f"song {len(seen)}"))
+        for id, message in streamed(served, query, most=chance.randint(1, 3), last=last, **variables):
+            (body,) = message["data"].values()
+            assert body["cursor"] == id
+            seen.append(int(body["event"]["position"]))
+            last = id
+    wanted = Selection(types=RESULTS, project=made.project) if "results" in root else ALL
+    assert seen == [event.position for event in made.service.log.read(0, selection=wanted)][: len(seen)]
+
+
+@pytest.mark.parametrize(
+    ("query", "last"),
+    [
+        ("subscription { events { cursor } }", "no cursor"),
+        ('subscription { progress(job: "j") { done } }', "ZToxMg"),
+        ("{ projects { nodes { name } } }", "ZToxMg"),
+    ],
+)
+def test_a_last_id_that_cannot_be_gone_on_from_is_refused(served: Served, query: str, last: str) -> None:
+    """Given a last id that is no cursor, or for what has none, when streamed, then an error says so, and the end."""
+    text = httpx.get(
+        f"{served.http}/graphql/stream", params={"query": query}, headers={"last-event-id": last}, timeout=10
+    ).text
+    first, second, _ = text.split("\n\n")
+    (error,) = json.loads(first.partition("data: ")[2])["errors"]
+    assert error["extensions"]["code"] == "malformed"
+    assert "Last-Event-ID" in error["message"] or "cursor" in error["message"]
+    assert second == "event: complete\ndata:"
 
 
 def test_a_query_streamed_completes(served: Served, made: Catalogue) -> None:

@@ -31,10 +31,10 @@ def test_changes_are_seen_by_the_next_reader(disco: Disco, home: Path, filled: F
 
 
 def test_the_same_again_changes_nothing(disco: Disco, home: Path, filled: Filled) -> None:
-    """Given a name, when given again, then no event is written and no token answered."""
-    disco(home, "rename", filled.assets["song"], "Take")
+    """Given a name, when given again, then no event is written, and the token is that of the name's event."""
+    first = disco(home, "rename", filled.assets["song"], "Take", "--json").json
     again = disco(home, "rename", filled.assets["song"], "Take", "--json").json
-    assert (again["changed"], again["token"]) == (False, None)
+    assert (again["changed"], again["token"]) == (False, first["token"])
 
 
 def test_a_version_that_has_passed_is_a_conflict(disco: Disco, home: Path, filled: Filled) -> None:
@@ -49,14 +49,48 @@ def test_a_version_that_has_passed_is_a_conflict(disco: Disco, home: Path, fille
 
 def test_archive_restore_and_move(disco: Disco, home: Path, filled: Filled) -> None:
     """Given an asset, when archived, it is found no more; restored, it is; moved, it lies in the other track."""
-    song, project = filled.assets["song"], ids.project_id("Band")
+    song, tone, project = filled.assets["song"], filled.assets["tone"], ids.project_id("Band")
     disco(home, "archive", song)
     assert song not in {item["id"] for item in disco(home, "search", "song", "--json").json}
+    assert song not in {item["id"] for item in disco(home, "similar", tone, "--json").json}
+    assert song in {item["id"] for item in disco(home, "similar", tone, "--archived", "--json").json}
     disco(home, "restore", song)
     assert song in {item["id"] for item in disco(home, "search", "song", "--json").json}
     assert disco(home, "move", song, project, "--json").json["changed"]
     assert disco(home, "show", song, "--json").json["container"] == project
     assert disco(home, "move", project, project).status == 2
+
+
+def test_an_analysis_changes_like_anything_else_and_travels(
+    disco: Disco, home: Path, filled: Filled, tmp_path: Path
+) -> None:
+    """Given an analysis, when named, tagged, described and archived, then it shows so, here and where the log goes.
+
+    Nobody having changed it, it is shown too, and wants its whole id; after that the beginning will do.
+    """
+    analyses = disco(home, "show", filled.assets["song"], "--json").json["analyses"]
+    id = analyses["loudness"]["id"]
+    before = disco(home, "show", id, "--json").json
+    assert (before["kind"], before["version"], before["name"]) == ("analysis", 0, "loudness")
+    assert before["facts"]["integrated_lufs"] == analyses["loudness"]["integrated_lufs"]
+    assert "loudness" in disco(home, "show", id).out
+    assert disco(home, "show", id[:13]).status == 3
+    assert disco(home, "tag", id, "trusted", "--expect", 0, "--json").json["changed"]
+    assert disco(home, "rename", id[:13], "How loud", "--json").json["changed"]
+    assert disco(home, "describe", id, "checked=Ana", "--json").json["changed"]
+    assert id in {item["id"] for item in disco(home, "search", "how loud trusted ana", "--json").json}
+    assert disco(home, "archive", id, "--json").json["changed"]
+    assert disco(home, "search", "how loud", "--json").json == []
+    assert disco(home, "restore", id, "--json").json["changed"]
+    shown = disco(home, "show", id, "--json").json
+    assert (shown["name"], shown["tags"], shown["metadata"]) == ("How loud", ["trusted"], {"checked": "Ana"})
+    assert shown["facts"] == before["facts"]
+    assert "How loud" in disco(home, "lineage", filled.assets["song"], "--down").out
+    disco(home, "export", tmp_path / "log.tar")
+    disco(tmp_path / "other", "import-log", tmp_path / "log.tar")
+    assert disco(tmp_path / "other", "show", id, "--json").json == shown
+    assert disco(tmp_path / "other", "verify", "--json").json["clean"]
+    assert disco(home, "replay", "--json").json["same"]
 
 
 def test_malformed_changes_are_refused(disco: Disco, home: Path, filled: Filled) -> None:

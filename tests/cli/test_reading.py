@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -210,3 +211,39 @@ def test_every_answer_for_people_has_one_for_machines(disco: Disco, filled: Fill
         assert said.out.strip()
         with pytest.raises(ValueError, match=r"Expecting value|Extra data"):
             json.loads(said.out)
+
+
+def test_every_verb_that_looks_answers_as_of_a_moment(disco: Disco, home: Path, filled: Filled) -> None:
+    """Given answers, when resources are renamed, tagged and archived, then --as-of tells the same, and now does not."""
+    song, tone, made = filled.assets[SONG], filled.assets["tone"], filled.generated["audio"]["id"]
+    verbs: tuple[tuple[object, ...], ...] = (
+        ("projects",),
+        ("show", song),
+        ("show", ids.project_id("Band")),
+        ("search", "song"),
+        ("similar", song),
+        ("series", "loudness_lufs"),
+        ("impact", song),
+        ("lineage", made),
+    )
+    position = disco(home, "events", "--json").lines[-1]["position"]
+    before = {words: _told(disco, home, *words) for words in verbs}
+    for change in (
+        ("rename", song, "anthem"),
+        ("rename", ids.project_id("Band"), "Group"),
+        ("rename", made, "anthem, played"),
+        ("archive", tone),
+        ("import", filled.files / "song.wav", "--project", "Another"),
+    ):
+        assert disco(home, *change, "--json").status == 0, change
+    for words, answer in before.items():
+        assert _told(disco, home, *words, "--as-of", position) == answer, words
+        assert _told(disco, home, *words) != answer, words
+    assert disco(home, "show", song, "--as-of", "1999-12-31T23:59:59Z", "--json").error["code"] == "not_found"
+    assert disco(home, "search", "song", "--as-of", "yesterday").status == 2
+
+
+def _told(disco: Disco, home: Path, *words: object) -> Any:  # Any: JSON
+    """An answer; of a search only what was found, since how much a word weighs depends on all documents there are."""
+    answer = disco(home, *words, "--json").json
+    return {item["id"]: item["name"] for item in answer} if words[0] == "search" else answer

@@ -11,7 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.errors import Forbidden, LimitExceeded, NotFound
@@ -21,9 +21,11 @@ from tests.contracts.adapters import BLOBS, BlobsAdapter
 
 
 @pytest.fixture(params=sorted(BLOBS))
-def adapter(request: pytest.FixtureRequest, tmp_path: Path) -> BlobsAdapter:
+def adapter(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[BlobsAdapter]:
     """One adapter over an empty store."""
-    return BLOBS[request.param](tmp_path)
+    made = BLOBS[request.param](tmp_path)
+    yield made
+    made.close()
 
 
 @pytest.fixture
@@ -37,13 +39,13 @@ def _read(blobs: Blobs, sha256: str) -> bytes:
         return file.read()
 
 
+@settings(max_examples=40)
 @given(data=st.binary(max_size=3000), cuts=st.lists(st.integers(0, 3000), max_size=5))
 def test_bytes_come_back_under_their_sha256_however_they_came_in(
-    tmp_path_factory: pytest.TempPathFactory, data: bytes, cuts: list[int]
+    adapter: BlobsAdapter, tmp_path: Path, data: bytes, cuts: list[int]
 ) -> None:
     """Given any bytes, put whole, as a file or in any chunks, then the name is FIPS 180-4's, the content the same."""
-    folder = tmp_path_factory.mktemp("blobs")
-    blobs = BLOBS["embedded"](folder).open()
+    folder, blobs = tmp_path, adapter.open()
     edges = [0, *sorted(min(cut, len(data)) for cut in cuts), len(data)]
     chunks = [data[start:end] for start, end in pairwise(edges)]
     (folder / "file").write_bytes(data)

@@ -51,6 +51,7 @@ def _fits(filter: Filter, document: Document) -> bool:
         and filter.project in (None, document["project"])
         and filter.container in (None, document["container"])
         and (filter.tag is None or filter.tag in document["tags"])
+        and filter.name in (None, document["name"])
         and (filter.name_contains is None or filter.name_contains.lower() in document["name"].lower())
         and (filter.key is None or filter.key == f"{key.get('tonic')} {key.get('mode')}")
         and (filter.tempo_from_bpm is None or (tempo is not None and tempo >= filter.tempo_from_bpm))
@@ -68,6 +69,7 @@ FILTERS: dict[str, st.SearchStrategy[Any]] = {
     "project": _maybe([ids.project_id("a"), ids.project_id("b"), ids.derived("nobody")]),
     "container": _maybe([ids.project_id("a")]),
     "tag": _maybe(["live", "rough", "final", "unused"]),
+    "name": _maybe(["a", "A", "name 40", "nobody"]),
     "name_contains": _maybe(["NAME 1", "track", "%", "_", "'"]),
     "key": _maybe(["A minor", "C major"]),
     "tempo_from_bpm": _maybe([120.0, 120.5]),
@@ -145,6 +147,21 @@ def test_unknown_documents_and_records_are_not_found(kept: ViewsAdapter) -> None
         with pytest.raises(NotFound):
             ask(ids.derived("unknown"))
     assert kept.views.documents.many([ids.derived("unknown")]) == {}
+
+
+def test_the_cursor_of_a_dead_letter_holds_after_a_rebuild(kept: ViewsAdapter) -> None:
+    """Given dead letters of which the first was retried, when the view is made anew, then a page goes on as before."""
+    asset = payloads.audio().asset_id
+    failures = [proposed(payloads.failed(asset, ids.derived("cause", number))) for number in range(4)]
+    for failure in failures:
+        kept.given([failure])
+    causes = [failure.data.cause_id for failure in failures]  # type: ignore[attr-defined]  # failures
+    again = RetryRequested(cause_id=causes[0], resource_id=asset, failure_id=failures[0].id, processor="track_beats")
+    kept.given([proposed(again)])
+    before, _ = kept.views.dead_letters.page(first=1)
+    kept.rebuild()
+    rest, _ = kept.views.dead_letters.page(after=before[-1][0])
+    assert [letter["cause_id"] for _, letter in (*before, *rest)] == causes[1:]
 
 
 def test_a_dead_letter_is_there_until_it_is_retried(kept: ViewsAdapter) -> None:

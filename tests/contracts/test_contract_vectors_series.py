@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator
 from random import Random
 
@@ -11,10 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain import ids
-from domain.errors import NotFound
+from domain.errors import Malformed, NotFound
 from domain.values import unpack_floats
+from domain.views import AsOf
 from events.analyses import EmbeddingComputed, LoudnessMeasured
 from events.envelope import Proposed
+from events.resources import ResourceArchived, ResourceRestored
 from tests import payloads
 from tests.builders import BEGINNING_US, proposed
 from tests.contracts.view_adapters import VIEWS, ViewsAdapter
@@ -65,6 +68,48 @@ def test_the_newest_embedding_counts(kept: ViewsAdapter) -> None:
     assert len(kept.views.vectors.similar(ids.derived("asset", 3), first=10)) == 2
 
 
+def test_what_is_archived_is_left_out_unless_asked_for_and_no_other_is(kept: ViewsAdapter) -> None:
+    """Given embeddings of which half are archived, some before they had one, then the others are found, nearest first.
+
+    With archived ones asked for, all are; restored, found again; as of a moment, what was archived then is not.
+    """
+    events = [_embedding(number, project=A if number % 3 else B) for number in range(60)]
+    away = [event.data.subject for event in events[1::2]]
+    marks = [proposed(ResourceArchived(resource_id=id), time_us=BEGINNING_US + 10) for id in away]
+    kept.given([*marks[:10], *events, *marks[10:]])
+    own, id = unpack_floats(payloads.vector(0)), ids.derived("asset", 0)
+    vectors = kept.views.vectors
+
+    def nearest(without: list[str], project: str | None) -> list[str]:
+        among = [e for e in events if project in (None, e.project) and e.data.subject not in without]
+        return [asset for asset, _ in _nearest(among, own, without=id)]
+
+    for project in (None, A, B):
+        for first in (1, 5, 29, 59):
+            left = [hit.id for hit in vectors.similar(id, first=first, project=project)]
+            assert left == nearest(away, project)[:first]
+            every = [hit.id for hit in vectors.similar(id, first=first, project=project, archived=True)]
+            assert every == nearest([], project)[:first]
+    query = own.tobytes()
+    assert [hit.id for hit in vectors.nearest(query, space="s", first=3)] == [id, *nearest(away, None)[:2]]
+    assert [hit.id for hit in vectors.similar(away[0], first=1)] != [], "what is archived can still be asked about"
+    before = AsOf(kept.given([proposed(ResourceRestored(resource_id=id)) for id in away[:20]])[0] - 1)
+    assert [hit.id for hit in vectors.similar(id, first=59)] == nearest(away[20:], None)
+    assert [hit.id for hit in vectors.similar(id, first=59, as_of=before)] == nearest(away, None)
+    kept.rebuild()
+    assert [hit.id for hit in vectors.similar(id, first=59)] == nearest(away[20:], None)
+    assert [hit.id for hit in vectors.similar(id, first=59, as_of=before)] == nearest(away, None)
+
+
+def test_a_great_many_archived_hide_nothing(kept: ViewsAdapter) -> None:
+    """Given more archived embeddings, all nearer, than can be asked for at once, then what is behind them is found."""
+    near = [_embedding(number, seed=1) for number in range(4200)]
+    kept.given([*near, *(_embedding(number, seed=number) for number in (5000, 5001))])
+    kept.given(proposed(ResourceArchived(resource_id=event.data.subject)) for event in near[1:])
+    hits = kept.views.vectors.similar(ids.derived("asset", 0), first=5)
+    assert {hit.id for hit in hits} == {ids.derived("asset", number) for number in (5000, 5001)}
+
+
 def test_what_has_no_embedding_is_not_found(kept: ViewsAdapter) -> None:
     """Given an asset without an embedding, then NotFound."""
     kept.given([_embedding(1)])
@@ -77,6 +122,25 @@ def test_an_embedding_of_another_length_stops_no_view(kept: ViewsAdapter) -> Non
     odd = EmbeddingComputed(asset_id=ids.derived("odd"), space="new", dimensions=3, vector=payloads.vector(1, 3))
     kept.given([_embedding(1), proposed(odd, project=A), _embedding(2, seed=1)])
     assert [hit.id for hit in kept.views.vectors.similar(ids.derived("asset", 1))] == [ids.derived("asset", 2)]
+
+
+def test_an_embedding_that_points_nowhere_stops_no_view_and_is_near_to_nothing(kept: ViewsAdapter) -> None:
+    """Given a vector of zeros, or of what float32 cannot measure, then the others are found, and it by none of them."""
+    nowhere = [np.full(128, value, dtype="<f4").tobytes() for value in (0.0, np.nan, np.inf, 1e-30, 3e38)]
+    odd = [
+        EmbeddingComputed(
+            asset_id=ids.derived("odd", number), space="s", dimensions=128, vector=base64.b64encode(raw).decode()
+        )
+        for number, raw in enumerate(nowhere)
+    ]
+    kept.given([_embedding(1), *(proposed(each, project=A) for each in odd), _embedding(2)])
+    assert [hit.id for hit in kept.views.vectors.similar(ids.derived("asset", 1))] == [ids.derived("asset", 2)]
+    for each in odd:
+        with pytest.raises(NotFound):
+            kept.views.vectors.similar(each.asset_id)
+    for query in (*nowhere, b"", bytes(4 * 3)):
+        with pytest.raises(Malformed):
+            kept.views.vectors.nearest(query, space="s")
 
 
 def _loudness(number: int, random: Random) -> Proposed:

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from domain.views import Views
 from events.envelope import Proposed
+from tests.contracts.server_views import FoldedViews
 from tests.spine import Spine
 
 
@@ -48,4 +49,4 @@ class EmbeddedViews:
         self.spine.close()
 
 
-VIEWS = {"embedded": EmbeddedViews}
+VIEWS = {"embedded": EmbeddedViews, "server": FoldedViews}

@@ -108,7 +108,7 @@ class Life:
             done = self.disco.execute(self._command(chance), actor=ADA, command_id=command_id)
         except (NotFound, Conflict):
             return
-        if done.token is not None:
+        if done.types:
             self.acknowledge(command=command_id, position=done.token.position, project=done.token.project)
         time.sleep(chance.random() * 0.01)
 
@@ -192,7 +192,7 @@ def judge(home: Path, say: int) -> None:
         "digests_equal": live == disco.views.digests(),
         "ids": [event.id for event in events],
         "positions_whole": [event.position for event in events] == list(range(1, len(events) + 1)),
-        "commands": sorted({event.id for event in events if event.source == "/commands"}),
+        "commands": sorted({event.id for event in events if event.source.startswith("/commands")}),
         "assets": sorted(assets),
         "findings": [[*key, times] for key, times in findings.items()],
         "failures": [[e.data.resource_id, e.data.processor] for e in events if e.type == "disco.processing.failed"],

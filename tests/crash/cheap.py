@@ -10,6 +10,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from importlib import import_module
 from typing import Any
 
 from domain import ids
@@ -90,6 +91,13 @@ def play(event: NotesAdded, blobs: Blobs) -> list[Event]:
 
 CHEAP: tuple[Processor, ...] = (weigh, sketch, place, stumble, count, play)
 
+HOLDERS = ("infra.base", "infra.processing", "infra.reprocessing", "infra.tasks")
+HOLDERS_OF = {
+    "embedded": ("infra.disco", "infra.runner"),
+    "server": ("infra.server.disco", "infra.server.pending", "infra.server.worker"),
+}
+"""The modules that hold the processors there are, or the pool."""
+
 
 class ThreadPool:
     """As `WorkerPool`, in threads of this process."""
@@ -102,7 +110,7 @@ class ThreadPool:
         """See `WorkerPool.submit`."""
         return self._threads.submit(function, *args)
 
-    def warm(self, *modules: str) -> None:
+    def warm(self, *modules: str, count: int | None = None) -> None:
         """Nothing to warm."""
 
     def pids(self) -> list[int]:
@@ -114,18 +122,18 @@ class ThreadPool:
         self._threads.shutdown(cancel_futures=True)
 
 
-def install(put: Callable[[object, str, object], None] = setattr, handlers: tuple[Processor, ...] = CHEAP) -> None:
+def install(
+    put: Callable[[object, str, object], None] = setattr,
+    handlers: tuple[Processor, ...] = CHEAP,
+    profile: str = "embedded",
+) -> None:
     """Put the cheap processors and the threads in the place of the real ones, in this process; `put` as setattr."""
-    import infra.disco
-    import infra.runner
-    import infra.tasks
-
     processors = {handler.name: handler for handler in handlers}
     consumers = {
         name: tuple(handler.name for handler in handlers if issubclass(kind, consumes(handler)))
         for name, kind in EVENT_TYPES.items()
     }
-    for module in (infra.disco, infra.runner, infra.tasks):
+    for module in map(import_module, (*HOLDERS, *HOLDERS_OF[profile])):
         for name, value in (("PROCESSORS", processors), ("CONSUMERS", consumers), ("WorkerPool", ThreadPool)):
             if hasattr(module, name):
                 put(module, name, value)

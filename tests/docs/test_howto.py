@@ -33,7 +33,7 @@ def test_an_excerpt_is_in_its_file(page: Path, file: str, text: str) -> None:
     assert found, f"{page.name}: these lines are not in {file}:\n{dedent(text)}"
 
 
-@pytest.mark.parametrize("name", ["new-event", "new-processor", "new-view"])
+@pytest.mark.parametrize("name", ["new-event", "new-processor", "new-view", "change-processor"])
 def test_each_howto_has_excerpts(name: str) -> None:
     """Given a how-to, then it shows at least three pieces of real files."""
     assert sum(page.stem == name for page, _, _ in _excerpts()) >= 3

@@ -25,6 +25,7 @@ from typing import Any, Self
 
 ROOT = Path(__file__).parents[2]
 COMMAND_S = 120.0
+PROGRESS = re.compile(r"[A-Z][\w ]+: [\d,]+ of [\d,]+, [-\d:]+ left")
 END = "__walked__"
 HEX = r"[0-9a-f]"
 TIME = r"\d{4}-\d\d-\d\d[T\ ]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)?"
@@ -257,7 +258,7 @@ class Walk:
             assert got, f"$ {command}\ndid not end; it printed:\n{printed.decode()}"
             printed += got
         lines = printed.decode("utf-8", "replace").replace("\r", "").split("\n")[:-2]
-        return [line for line in lines if line.strip() and not re.fullmatch(r"[A-Z][\w ]+: [\d,]+ of [\d,]+", line)]
+        return [line for line in lines if line.strip() and not PROGRESS.fullmatch(line)]
 
     def ask(self, query: str) -> Any:  # Any: JSON
         """Ask the running service."""

@@ -251,6 +251,21 @@ def test_a_failure_is_retried_once() -> None:
         then(given_past(*WORLD, failure, event), command)
 
 
+def test_reprocessing_is_asked_of_a_project() -> None:
+    """Given a project, then the request names each processor once, and changes no resource; of a song it is refused."""
+    command = c.Reprocess(project_id=payloads.PROJECT, processors=("track_beats", "find_silence", "track_beats"))
+    (event,) = then(given_past(*WORLD), command)
+    assert event == processing.ReprocessingRequested(
+        project_id=payloads.PROJECT, processors=("find_silence", "track_beats")
+    )
+    before, after = given_past(*WORLD), given_past(*WORLD, event)
+    assert after[payloads.PROJECT].version == before[payloads.PROJECT].version  # type: ignore[union-attr]  # it is there
+    with pytest.raises(Malformed, match="project"):
+        then(given_past(*WORLD), c.Reprocess(project_id=SONG.asset_id))
+    with pytest.raises(NotFound):
+        then(given_past(*WORLD), c.Reprocess(project_id=ids.derived("nothing")))
+
+
 def test_an_export_of_the_same_content_is_the_same_export() -> None:
     """Given an export, when the same document is exported again, then it is the one that is there, at its version."""
     content = payloads.blob("{}", "application/json")

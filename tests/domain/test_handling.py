@@ -14,14 +14,17 @@ from domain.commands import (
     CreateProject,
     CreateTrack,
     DescribeResource,
+    ExportLineage,
+    ImportAudio,
     RenameResource,
     TagResource,
 )
-from domain.errors import Conflict, NotFound, Unavailable
+from domain.errors import Conflict, Malformed, NotFound, Unavailable
 from domain.handling import execute, past_of
 from domain.ids import ResourceId
 from domain.ports import Appended
 from events.envelope import Proposed
+from tests import payloads
 from tests.builders import numbered
 from tests.spine import SetClock, Spine
 
@@ -109,6 +112,63 @@ def test_creating_again_with_the_same_command_id_is_no_conflict(spine: Spine) ->
         spine.execute(CreateProject(name="P"), command_id="another")
 
 
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"name": "B"},
+        {"resource_id": ids.derived("another")},
+        {"expected_version": 1},
+        ArchiveResource(resource_id=ids.project_id("Tests")),
+        CreateProject(name="A"),
+    ],
+    ids=str,
+)
+def test_the_command_id_of_another_command_is_a_conflict(
+    spine: Spine, project: str, other: dict[str, object] | Command
+) -> None:
+    """Given a command carried out under an id, when the id comes with another wish, then Conflict, naming the first."""
+    first = RenameResource(resource_id=project, name="A")
+    token = spine.execute(first, command_id="k").token
+    sent = other if isinstance(other, Command) else first.model_copy(update=other)
+    with pytest.raises(Conflict) as raised:
+        spine.execute(sent, command_id="k")
+    assert "'k'" in raised.value.message
+    assert raised.value.details == {"id": project, "type": "disco.resource.renamed", "position": token.position}
+    assert spine.log.head() == token.position
+    assert spine.execute(first, command_id="k").token == token
+
+
+def test_what_was_found_out_on_the_way_is_no_part_of_a_command(spine: Spine, project: str) -> None:
+    """Given an export and an import under ids, when sent again after the log grew, then they are answered as at first.
+
+    The export is of a later position then, and another release may read other tags in a file; another file is another
+    command.
+    """
+    content = payloads.blob("first")
+    lineage = ExportLineage(resource_id=project, format="prov", position=1, content=content)
+    song = payloads.audio("song", project=ids.project_id("Tests"))
+    fields = song.model_dump(exclude={"asset_id"})
+    commands = (
+        (lineage, lineage.model_copy(update={"position": 2, "content": payloads.blob("second")})),
+        (ImportAudio(**fields), ImportAudio(**{**fields, "tags": {}, "facts": payloads.audio_facts(7)})),
+    )
+    for number, (command, later) in enumerate(commands):
+        first = spine.execute(command, command_id=str(number))
+        again = spine.execute(later, command_id=str(number))
+        assert (again.token, again.resource_id, again.written) == (first.token, first.resource_id, 0)
+    with pytest.raises(Conflict):
+        spine.execute(ImportAudio(**{**fields, "content": payloads.blob("other")}), command_id="1")
+
+
+def test_a_command_id_is_neither_empty_nor_endless(spine: Spine) -> None:
+    """Given an id of no or of 201 characters, then Malformed, and nothing is written."""
+    for wrong in ("", "k" * 201):
+        with pytest.raises(Malformed):
+            spine.execute(CreateProject(name="P"), command_id=wrong)
+    assert spine.log.head() == 0
+    assert spine.execute(CreateProject(name="P"), command_id="k" * 200).written == 1
+
+
 @pytest.mark.parametrize("attempt", range(5))
 def test_the_same_command_id_from_many_threads_at_once_is_carried_out_once(spine: Spine, attempt: int) -> None:
     """Given 16 threads with one command id, then one writes and all get its token, whatever the command."""
@@ -173,11 +233,20 @@ def test_many_who_change_one_resource_at_once_all_come_through_or_hear_of_a_conf
     assert acknowledged
 
 
-def test_a_command_that_changes_nothing_writes_nothing_and_has_no_token(spine: Spine, project: str) -> None:
-    """Given a project of that name, when renamed to it, then there is no event and no token to wait for."""
-    done = spine.execute(RenameResource(resource_id=project, name="Tests"))
-    assert (done.token, done.written, done.resource_id) == (None, 0, project)
-    assert spine.log.head() == 1
+def test_a_command_that_changes_nothing_writes_nothing_and_tells_what_it_rested_on(spine: Spine, project: str) -> None:
+    """Given a project of that name, when renamed to it, then there is no event, and the token is of the project's last.
+
+    Also where what it rested on is another resource's past.
+    """
+    last = spine.execute(RenameResource(resource_id=project, name="Same")).token
+    track = spine.execute(CreateTrack(project_id=project, name="later")).resource_id
+    done = spine.execute(RenameResource(resource_id=project, name="Same"))
+    assert (done.token, done.written, done.resource_id) == (last, 0, project)
+    made = [spine.log.about(ResourceId(id))[-1] for id in (project, track)]
+    assert spine.execute(ArchiveResource(resource_id=track)).token.position == 4
+    assert spine.execute(ArchiveResource(resource_id=track)).token.position == 4
+    assert [event.position for event in made] == [2, 3]
+    assert spine.log.head() == 4
 
 
 def test_a_command_about_nothing_leaves_the_log_as_it_was(spine: Spine) -> None:

@@ -1,7 +1,7 @@
 """Another process on the same folder: `python -m tests.features.another HOME VERB…`; says on a line what happens.
 
 hold: run until told to stop; says when it leads. append PROJECT COUNT: create a project and rename it so many times,
-each time with the moment it was acknowledged.
+each time with the moment it was acknowledged. listen: say of whose work, of which job, progress is heard.
 """
 
 from __future__ import annotations
@@ -35,12 +35,20 @@ def _append(disco: Disco, name: str, count: int) -> None:
         time.sleep(0.02)
 
 
+def _listen(disco: Disco) -> None:
+    disco.on_progress(lambda progress: print(progress.resource_id, progress.job, progress.done, flush=True))
+    print("listens", flush=True)
+    sys.stdin.read()
+
+
 def main() -> None:
     """Open the folder and do as told."""
     cheap.install()
     with open_disco(Settings(home=Path(sys.argv[1]), workers=1)) as disco:
         if sys.argv[2] == "hold":
             _hold(disco)
+        elif sys.argv[2] == "listen":
+            _listen(disco)
         else:
             _append(disco, sys.argv[3], int(sys.argv[4]))
 

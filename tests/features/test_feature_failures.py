@@ -3,41 +3,21 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
+from domain import ids
 from domain.commands import RetryProcessing
 from domain.errors import Malformed, NotFound, Unavailable
 from domain.ports import Progress
 from events.analyses import AudioDescribed, SilenceFound
 from events.base import Event
+from events.envelope import Proposed, processor_source
 from events.imports import AudioAdded
 from processors.handler import Processor, processor
 from tests import payloads
-from tests.crash import cheap
+from tests.features.conftest import Start
 from tests.given import Given, sine
-
-Start = Callable[..., Given]
-
-
-@pytest.fixture
-def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
-    """Starts a service with these processors and no others; again over the same folder, if it is called again."""
-    monkeypatch.setattr("infra.runner.BACKOFF_S", (0.01, 0.02))
-    opened: list[Given] = []
-
-    def begin(*handlers: Processor) -> Given:
-        for running in opened:
-            running.service.close()
-        cheap.install(monkeypatch.setattr, handlers)
-        opened.append(Given(tmp_path / "home"))
-        return opened[-1]
-
-    yield begin
-    for running in opened:
-        running.service.close()
 
 
 class Trouble:
@@ -170,6 +150,34 @@ def test_a_new_processor_comes_to_everything_there_is(start: Start) -> None:
     assert all(_kinds(disco, asset) == {"silence", "levels"} for asset in assets)
     assert trouble.calls == 5
     assert all(disco.types(asset).count("disco.audio.described") == 1 for asset in assets)
+
+
+def test_a_retry_that_finds_its_answer_there_leaves_nothing_pending(start: Start) -> None:
+    """Given a dead letter whose answer came meanwhile, as from another process, then a retry of it asks nobody.
+
+    Its job is done, and nothing is pending.
+    """
+    trouble = Trouble()
+    trouble.error = Malformed("no")
+    disco = start(*trouble.processors)
+    asset = disco.given_audio(sine(seconds=0.02))
+    disco.settled()
+    (letter,) = _letters(disco)
+    late = Proposed(
+        id=ids.output_id(letter["cause_id"], "troubled", "1", 0),
+        project=ids.project_id("Tests"),
+        data=payloads.findings(asset)["silence"],
+        time_us=disco.service.clock.now_us(),
+        source=processor_source("troubled", "1"),
+        actor="disco",
+        correlation=letter["job"],
+    )
+    disco.service.log.append([late])
+    done = disco.when(RetryProcessing(resource_id=asset, failure_id=letter["id"]))
+    disco.settled()
+    assert (trouble.calls, _letters(disco)) == (1, [])
+    assert _kinds(disco, asset) == {"silence", "levels"}
+    assert disco.service.pending(done.job) == 0
 
 
 def test_work_that_was_cut_short_is_done_after_a_restart_and_once(start: Start) -> None:

@@ -17,6 +17,7 @@ from domain.views import Direction, Filter
 from infra.pool import WorkerPool
 from infra.wiring import PROCESSORS
 from processors.handler import consumes
+from tests.features.conftest import Profile
 from tests.given import ADA, Given, lent, sine, song
 
 
@@ -98,17 +99,17 @@ def _accompanied(disco: Given, asset: str, seed: int) -> dict[str, bytes]:
 
 
 def test_an_accompaniment_names_all_it_was_made_of_and_comes_out_the_same_again(
-    tmp_path: Path, workers: WorkerPool, monkeypatch: pytest.MonkeyPatch
+    profile: Profile, tmp_path: Path, workers: WorkerPool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Given a song, when accompanied with a seed in two fresh services, then both give the same bytes.
 
     Its lineage names the song, the analyses it rests on and the version of the generator; another seed gives another.
     """
-    monkeypatch.setattr("infra.disco.WorkerPool", lambda *_, **__: lent(workers))
+    monkeypatch.setattr(f"{profile.disco}.WorkerPool", lambda *_, **__: lent(workers))
     made = []
     for name in ("first", "second"):
         (tmp_path / name).mkdir()
-        with Given(tmp_path / name / "home") as disco:
+        with profile.given(tmp_path / name / "home") as disco:
             asset = disco.given_audio(song(bars=4), name="song")
             disco.settled()
             made.append(_accompanied(disco, asset, 7))

@@ -6,19 +6,24 @@ import subprocess
 import sys
 import threading
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+import soundfile
 
 from domain import ids
 from domain.access import Actor
 from domain.commands import CreateProject
+from domain.ports import Progress
 from infra.disco import open_disco
 from infra.embedded.lease import Lease
 from infra.settings import Settings
+from tests.crash import cheap
+from tests.given import RATE_HZ, sine
 
 ADA = Actor(name="ada")
 LONG_S = 60.0
@@ -117,6 +122,46 @@ def test_each_process_soon_sees_what_the_other_writes(tmp_path: Path, record_pro
         assert list(disco.differences()) == []
     delays_ms = [(min(at for head, at in heard.items() if head >= position) - ns) / 1e6 for position, ns in told]
     record_property("median_delay_ms", sorted(delays_ms)[len(delays_ms) // 2])
+
+
+def _tone(path: Path, hz: float) -> Path:
+    soundfile.write(path, sine(hz, seconds=0.05), RATE_HZ)
+    return path
+
+
+def test_progress_is_heard_of_work_that_another_process_does(tmp_path: Path) -> None:
+    """Given a process that runs, when this one imports, then it hears of the other's work on it, job and all."""
+    heard: list[Progress] = []
+    with another(tmp_path / "home", "hold") as holder:
+        assert _line(holder) == "leads"
+        with open_disco(Settings(home=tmp_path / "home", workers=1)) as disco:
+            stop = disco.on_progress(heard.append)
+            report = disco.import_paths([_tone(tmp_path / "a.wav", 300.0)], actor=ADA, job=str(uuid.uuid4()))
+            asset = report.imported[0].asset_id
+            _until(lambda: [word for word in heard if word.resource_id == asset and word.done == word.total])
+            stop()
+            assert not disco._runner.leads
+    assert {word.job for word in heard} == {report.job}
+
+
+def test_progress_of_this_process_s_work_is_heard_in_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given two processes that listen, when this one works, then both hear; one that is killed harms nothing."""
+    home = tmp_path / "home"
+    cheap.install(monkeypatch.setattr)
+    with open_disco(Settings(home=home, workers=1)) as disco:
+        _until(lambda: disco._runner.leads)
+        with another(home, "listen") as first, another(home, "listen") as second:
+            assert (_line(first), _line(second)) == ("listens", "listens")
+            report = disco.import_paths([_tone(tmp_path / "a.wav", 300.0)], actor=ADA)
+            asset = report.imported[0].asset_id
+            for listener in (first, second):
+                assert _line(listener).split() == [asset, report.job, "1000"]
+            first.kill()
+            first.wait()
+            again = disco.import_paths([_tone(tmp_path / "b.wav", 400.0)], actor=ADA)
+            assert again.job in iter(lambda: _line(second).split()[1], None)
+        assert disco.settle(LONG_S)
+        _until(lambda: not list((home / "progress").glob(f"{first.pid}-*")))
 
 
 def test_many_processes_may_make_the_same_folder_at_once(tmp_path: Path) -> None:

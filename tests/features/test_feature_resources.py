@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from domain import ids
@@ -21,16 +18,7 @@ from domain.commands import (
 )
 from domain.errors import Conflict
 from domain.views import AsOf, Direction, Filter, Relation
-from tests.crash import cheap
-from tests.given import Given, sine
-
-
-@pytest.fixture
-def quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Given]:
-    """A service whose processors do next to nothing."""
-    cheap.install(monkeypatch.setattr)
-    with Given(tmp_path / "home") as made:
-        yield made
+from tests.given import ADA, Given, sine
 
 
 def _assets(quick: Given, count: int) -> list[str]:
@@ -106,6 +94,16 @@ def test_a_resource_s_past_can_be_asked_for_by_position_and_by_time(quick: Given
         assert then(AsOf(time_us=events[moment].time_us)) == expected[number + 1]
     assert then(AsOf()) == expected[-1]
     assert quick.service.views.graph.nodes([asset], AsOf(2)) == {}
+
+
+def test_a_project_is_found_by_its_whole_name_among_many_that_hold_it(quick: Given) -> None:
+    """Given 120 projects with longer names, and one renamed to the name, then what is imported under it goes there."""
+    for number in range(120):
+        quick.service.execute(CreateProject(name=f"Mix {number}"), actor=ADA)
+    project = quick.service.execute(CreateProject(name="Draft"), actor=ADA).resource_id
+    quick.when(RenameResource(resource_id=project, name="Mix"))
+    asset = quick.given_audio(sine(seconds=0.02), project="Mix")
+    assert quick.settled().service.views.documents.get(asset)["project"] == project
 
 
 def test_every_change_is_an_event_with_its_actor_and_raises_the_version(quick: Given) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 from domain.errors import Conflict, LimitExceeded, Malformed, WorkerDied
 from infra.pool import WorkerPool, report
@@ -265,6 +266,52 @@ def test_warm_children_have_imported_what_was_asked_for() -> None:
             pool.submit(tasks.die, "exit").result(60)
         pool.submit(tasks.sleep, 0.3)
         assert pool.submit(tasks.loaded, "sched").result(60) or pool.submit(tasks.loaded, "sched").result(60)
+
+
+def test_only_as_many_children_are_warmed_as_are_asked_for() -> None:
+    """Given a pool of three, when one is to be warm, then one is started; the others come with their tasks."""
+    with WorkerPool(3) as pool:
+        pool.warm("sched", count=1)
+        assert eventually(lambda: pool._idle == 1)
+        assert pool.submit(tasks.loaded, "sched").result(60)
+        assert len(pool.pids()) == 1
+        running = [pool.submit(tasks.sleep, 0.3) for _ in range(3)]
+        for task in running:
+            task.result(60)
+        assert len(pool.pids()) == 3
+
+
+def test_closing_does_not_wait_for_who_is_only_warming_up(tmp_path: Path) -> None:
+    """Given a child that imports for a minute, when the pool is closed, then it is closed at once, and the child gone.
+
+    A task that waits for such a child is cancelled, as any that has not begun.
+    """
+    (tmp_path / "slowly.py").write_text("import time\ntime.sleep(60)\n")
+    sys.path.append(str(tmp_path))
+    try:
+        pool = WorkerPool(1)
+        pool.warm("slowly")
+        assert eventually(lambda: len(pool.pids()) == 1)
+        (child,), task = pool.pids(), pool.submit(tasks.double, 1)
+        begun = time.monotonic()
+        pool.close()
+        assert time.monotonic() - begun < 20
+    finally:
+        sys.path.remove(str(tmp_path))
+    assert task.cancelled()
+    assert eventually(lambda: not alive(child))
+
+
+def test_a_warm_worker_imports_no_large_library_with_its_first_sound(tmp_path: Path) -> None:
+    """Given what workers are warmed with, when a sound is analysed by all, then no library has to be imported any more.
+
+    It is looked up in a process of its own, which has imported nothing else.
+    """
+    soundfile.write(tmp_path / "a.wav", 0.3 * np.sin(np.arange(48_000) / 9), 48_000)
+    command = [sys.executable, "-m", "tests.media.warming", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.split() == ["answered", "9", "imported"], "libraries are imported late; name them in wiring.WARM"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a child that holds the interpreter's lock")

@@ -31,13 +31,15 @@ def _mixed(seed: int, count: int = 40, names: Sequence[str] = ("a", "b", "c")) -
     return interleaved([[library()], *(History(random, name).grow(count) for name in names)], random)
 
 
-def _folded(folder: Path, view: View, pages: Sequence[Sequence[Recorded]]) -> str:
-    """The digest of a view after these pages, each flushed on its own."""
+def _folded(folder: Path, view: View, pages: Sequence[Sequence[Recorded]], *, forgetful: bool = False) -> str:
+    """The digest of a view after these pages, each flushed on its own; `forgetful` as if each came to a new process."""
     database = Database(folder / f"{view.name}.sqlite")
     with database.write() as connection:
         connection.execute(view.schema.format(t="t"))
         rows = view.rows(connection, "t", {})
         for page in pages:
+            if forgetful:
+                rows = view.rows(connection, "t", {})
             view.apply(rows, list(page))
             rows.flush()
         found = digest(view.content(connection, "t"))
@@ -63,6 +65,7 @@ def test_pages_of_any_size_give_the_same_view(
     whole = _folded(folder("whole"), view, [events])
     assert _folded(folder("cut"), view, _cut(events, edges)) == whole
     assert _folded(folder("single"), view, [[event] for event in events]) == whole
+    assert _folded(folder("forgetful"), view, [[event] for event in events], forgetful=True) == whole
 
 
 @pytest.mark.parametrize("view", VIEWS, ids=lambda view: view.name)

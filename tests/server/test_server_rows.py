@@ -297,3 +297,21 @@ def test_a_large_generation_is_built_with_its_indexes_and_dropped_whole(corner: 
     assert made.content()
     with corner.read() as connection, pytest.raises(psycopg.errors.UndefinedTable):
         connection.execute(f"SELECT 1 FROM {identifier(f'{corner.schema}_catalogue_{made.number}')}.documents")  # noqa: S608
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_page_that_fails_in_its_middle_leaves_nothing(corner: Postgres, tmp_path: Path, name: str) -> None:
+    """Given a fresh generation and a projection that fails late in a page, then the next try of the page is whole."""
+    events = _mixed(2, count=1_200)
+    made = Generation(corner, name)
+
+    with pytest.raises(ZeroDivisionError), corner.transaction() as connection:
+        _applied_and_fails(made, connection, events)
+    made.fold([events], fresh=True).finish()
+    assert made.content() == _embedded(tmp_path, name, events)
+
+
+def _applied_and_fails(made: Generation, connection: Any, events: list[Recorded]) -> None:  # Any: a connection
+    rows = made.view.store.rows(connection, made.number, fresh=True)
+    made.view.apply(rows, events)
+    raise ZeroDivisionError

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from random import Random
 from urllib.parse import urlsplit, urlunsplit
 
@@ -13,6 +15,7 @@ from structlog.testing import capture_logs
 
 from domain import ids
 from domain.views import At
+from events.envelope import to_microseconds
 from infra.server import timescale
 from infra.server.generations import Live
 from infra.server.migrating import add_timescale
@@ -24,6 +27,7 @@ from tests.servers import Addresses, fresh_name
 
 PROJECTS = [ids.project_id(name) for name in "ab"]
 YEAR_US = 365 * DAY_US
+FOR_EVER = Policies()
 Measured = tuple[str, str, int, float]
 """Name, project, time and value; the position is its place in the list."""
 
@@ -41,8 +45,10 @@ def _measured(count: int, years: int = 3) -> list[Measured]:
     ]
 
 
-def _stored(postgres: Postgres, points: Sequence[Measured], *, fresh: bool = False) -> SeriesStore:
-    store = SeriesStore(postgres.schema)
+def _stored(
+    postgres: Postgres, points: Sequence[Measured], *, fresh: bool = False, policies: Policies = FOR_EVER
+) -> SeriesStore:
+    store = SeriesStore(postgres.schema, policies)
     with postgres.transaction() as connection:
         store.create(connection, 1)
         rows = store.rows(connection, 1, fresh=fresh)
@@ -84,24 +90,32 @@ def _database(servers: Addresses, role: str | None = None) -> Iterator[Postgres]
                 admin.execute(f"DROP ROLE {role}")
 
 
-def test_points_lie_in_chunks_by_time_and_old_chunks_can_be_dropped(postgres: Postgres) -> None:
-    """Given points of three years in a hypertable, then there are many chunks; dropping a year's leaves the rest."""
+def _kept_from(time_us: int) -> Policies:
+    """What keeps points from this time on, if they are looked at now."""
+    return Policies(drop_after_us=time.time_ns() // 1000 - time_us)
+
+
+def test_points_lie_in_chunks_by_time_and_old_chunks_are_dropped(postgres: Postgres) -> None:
+    """Given points of three years in a hypertable, of which the first is too old, then its chunks go and no others."""
     add_timescale(postgres)
-    assert _edition(postgres) is not Edition.NONE
-    points = _measured(300)
-    store = _stored(postgres, points)
+    if _edition(postgres) is Edition.COMMUNITY:
+        pytest.skip("this server's own policies drop what is old")
+    start, points = BEGINNING_US + YEAR_US, _measured(300)
+    store = _stored(postgres, points, policies=_kept_from(start))
     query = "SELECT count(*) FROM timescaledb_information.chunks WHERE hypertable_schema = %s"
     schema = f"{postgres.schema}_measurements_1"
     with postgres.transaction() as connection:
         (chunks,) = connection.execute(query, (schema,)).fetchone() or (0,)
         assert chunks >= 3 * YEAR_US // timescale.CHUNK_US
-        store.expire(connection, 1, BEGINNING_US + YEAR_US)
+        SeriesStore(postgres.schema).expire(connection, 1)
+        assert connection.execute(query, (schema,)).fetchone() == (chunks,)
+        store.expire(connection, 1)
         (left,) = connection.execute(query, (schema,)).fetchone() or (0,)
         assert 0 < left < chunks
         rows = connection.execute(f"SELECT time_us FROM {identifier(schema)}.points").fetchall()  # noqa: S608
     kept = {time_us for (time_us,) in rows}
-    assert kept >= {time_us for _, _, time_us, _ in points if time_us >= BEGINNING_US + YEAR_US}
-    assert all(time_us >= BEGINNING_US + YEAR_US - timescale.CHUNK_US for time_us in kept)
+    assert kept >= {time_us for _, _, time_us, _ in points if time_us >= start + HOUR_US}
+    assert all(time_us >= start - timescale.CHUNK_US for time_us in kept)
 
 
 def test_plain_postgresql_holds_and_answers_the_same(postgres: Postgres, servers: Addresses) -> None:
@@ -111,7 +125,7 @@ def test_plain_postgresql_holds_and_answers_the_same(postgres: Postgres, servers
     with _database(servers) as plain:
         assert _edition(plain) is Edition.NONE
         with capture_logs() as said:
-            stored = _stored(plain, points)
+            stored = _stored(plain, points, policies=_kept_from(BEGINNING_US + YEAR_US))
         assert "no_timescaledb" in [entry["event"] for entry in said]
         store = _stored(postgres, points)
         assert _content(plain, stored) == _content(postgres, store) != []
@@ -122,7 +136,7 @@ def test_plain_postgresql_holds_and_answers_the_same(postgres: Postgres, servers
                 found = tables.points("tempo_bpm", **asked)  # type: ignore[arg-type]  # of several types
                 assert found == hypertables.points("tempo_bpm", **asked) != []  # type: ignore[arg-type]  # the same
         with plain.transaction() as connection:
-            stored.expire(connection, 1, BEGINNING_US + YEAR_US)
+            stored.expire(connection, 1)
             (oldest,) = connection.execute("SELECT min(time_us) FROM plain_measurements_1.points").fetchone() or (0,)
         assert oldest >= BEGINNING_US + YEAR_US
 
@@ -163,6 +177,16 @@ def test_hours_are_sums_over_each_hour(postgres: Postgres) -> None:
         values = expected[name, project, hour_us]
         assert (count, minimum, maximum) == (len(values), min(values), max(values))
         assert total == pytest.approx(sum(values))
+
+
+def test_the_question_that_the_manual_asks_is_answered(postgres: Postgres) -> None:
+    """Given loudness of a minute, then the manual's question for a dashboard gives its hour and its mean."""
+    _stored(postgres, [("loudness_lufs", PROJECTS[0], BEGINNING_US + at, -20.0 - at) for at in (0, 1)])
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "postgresql.md").read_text()
+    asked = page.split("```sql")[1].split("```")[0].replace("disco_measurements_2", f"{postgres.schema}_measurements_1")
+    with postgres.read() as connection:
+        ((hour, mean),) = connection.execute(asked).fetchall()
+    assert (to_microseconds(hour), mean) == (BEGINNING_US // HOUR_US * HOUR_US, -20.5)
 
 
 RICHER = Policies(compress_after_us=30 * DAY_US, drop_after_us=YEAR_US)
