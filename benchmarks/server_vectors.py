@@ -105,7 +105,7 @@ def rebuild(bench: Bench) -> Measured:
 
 def _row(event: Recorded) -> Row:
     return {
-        "position": event.position,
+        "id": event.position,
         "project": event.project,
         "space": number_of(event.json["space"].encode()),
         "time_us": event.time_us,

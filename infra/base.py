@@ -164,6 +164,10 @@ class BaseDisco(ABC):
         """
         raise Malformed("workers are of the server profile; in this one, disco serve does the work", field="profile")
 
+    @abstractmethod
+    def attend(self) -> None:
+        """See that somebody answers events, so that it makes sense to wait for answers."""
+
     def warm(self) -> None:
         """Start the first workers in the background, so that the first import need not wait for what they import."""
         self._pool.warm(*WARM, count=self.settings.warm_workers)

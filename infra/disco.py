@@ -84,6 +84,9 @@ class Disco(BaseDisco):
         head = self.log.head()
         return self.pending() == 0 and self.views.position() >= head == self.log.head()
 
+    def attend(self) -> None:
+        """See `BaseDisco.attend`. Whoever has the runner's lease does."""
+
     def rebuild(self, names: Sequence[str] = (), *, on_progress: Callable[[int, int], None] | None = None) -> None:
         """See `Service.rebuild`."""
         self.views.rebuild(names, on_progress=on_progress)

@@ -54,7 +54,7 @@ def ready(event: Proposed) -> Ready:
             data.FINDING,
         )
         crc = _crc(*body)
-    except (UnicodeEncodeError, PydanticSerializationError, TypeError, struct.error) as error:
+    except (ValueError, PydanticSerializationError, TypeError, struct.error) as error:
         raise Malformed(f"{data.TYPE} holds what cannot be stored: {error}", id=event.id) from error
     if not 0 <= event.time_us < LATEST_US:
         raise Malformed(f"{data.TYPE} has the time {event.time_us} µs, which is no time since 1970", id=event.id)
@@ -95,7 +95,10 @@ def _crc(
 
 @lru_cache(1024)
 def _texts(type: str, source: str, actor: str, correlation: str) -> bytes:
-    return f"{type}\0{source}\0{actor}\0{correlation}".encode()
+    text = f"{type}\0{source}\0{actor}\0{correlation}"
+    if text.count("\0") != 3:
+        raise ValueError("a source, an actor or a correlation with a NUL in it")
+    return text.encode()
 
 
 def recorded(rows: Iterator[tuple[Any, ...]]) -> Iterator[Recorded]:  # Any: typed by the schema

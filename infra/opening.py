@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from domain.errors import Conflict
+from domain.errors import Conflict, Malformed
 from domain.ports import Blobs, EventLog
 from infra.base import BaseDisco
 from infra.settings import Settings
@@ -26,6 +26,15 @@ def open_service(settings: Settings | None = None, *, run: bool = True) -> BaseD
     from infra.disco import Disco
 
     return Disco(settings, run=run)
+
+
+def rebuild_ledger(settings: Settings, *, on_progress: Callable[[int, int], None] | None = None) -> int:
+    """Make the ledger in PostgreSQL anew from Kafka; how many events that has. Raises: Malformed, Corrupted."""
+    if settings.profile != "server":
+        raise Malformed("only the server profile has a ledger; say --profile server", field="profile")
+    from infra.server.recovery import rebuild
+
+    return rebuild(settings, on_progress=on_progress)
 
 
 @contextmanager

@@ -9,6 +9,8 @@ from typing import Literal
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from domain.errors import Malformed
+
 
 class Settings(BaseSettings):
     """Where things are kept and how much they may take."""
@@ -55,6 +57,15 @@ class Settings(BaseSettings):
     def blobs(self) -> Path:
         """The folder of blobs."""
         return self.home / "blobs"
+
+    def address(self, server: Literal["kafka", "postgres", "neo4j", "milvus", "s3"]) -> str:
+        """Where a server of the server profile is. Raises: Malformed, where nobody has said so."""
+        found: str | SecretStr | None = getattr(self, server)
+        if not found:
+            raise Malformed(
+                f"the server profile needs DISCO_{server.upper()}; see docs/how-to/servers.md", field=server
+            )
+        return found if isinstance(found, str) else found.get_secret_value()
 
 
 def _cache() -> Path:

@@ -75,6 +75,15 @@ class Installations:
             each.result()
 
 
+def told(settings: Settings) -> dict[str, str]:
+    """The settings of an installation as the environment tells them to a process."""
+    plain = {name: getattr(settings, name) for name in settings.model_fields_set}
+    return {
+        f"DISCO_{name.upper()}": value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+        for name, value in plain.items()
+    }
+
+
 def remove(settings: Settings) -> None:
     """Leave nothing of an installation on any server."""
     assert settings.s3 is not None

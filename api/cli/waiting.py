@@ -53,6 +53,7 @@ class Heard:
 def wait_for(shell: Shell, service: BaseDisco, job: str, what: str) -> int:
     """Return when nothing more will come of a job and the views know all of it; returns how much of it failed."""
     heard = Heard(job)
+    service.attend()
     stop = service.on_progress(heard)
     try:
         with bar(shell, what) as progress:

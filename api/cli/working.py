@@ -1,4 +1,4 @@
-"""A worker of the server profile: what answers events and folds them into views."""
+"""The server profile alone: a worker, which answers events and folds them into views; the ledger made anew."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from api.access import requires
+from api.cli.progress import bar
 from api.cli.shell import Shell
 from api.cli.verbs import verb
 from domain.access import Permission
@@ -35,6 +36,17 @@ def worker(
         shell.note("stop it with Ctrl+C")
         ended.wait()
     shell.note("stopped")
+
+
+@verb("Operate", name="rebuild-ledger", example="disco rebuild-ledger --profile server")
+@requires(Permission.OPERATE)
+def rebuild_ledger(shell: Shell) -> None:
+    """Make PostgreSQL's ledger anew from Kafka, as after a restore of an older backup; stop all else first."""
+    from infra import opening
+
+    with bar(shell, "Reading Kafka") as progress:
+        events = opening.rebuild_ledger(shell.settings, on_progress=progress)
+    shell.answer({"events": events}, lambda console: console.print(f"the ledger knows {events:,} events from Kafka"))
 
 
 def _names(text: str | None) -> list[str] | None:

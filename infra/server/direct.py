@@ -56,9 +56,7 @@ class S3Transfers:
         return UploadForm(upload, self._bucket.public_url, fields, limit_bytes)
 
     def accept(self, upload: str, media_type: str, *, limit_bytes: int, sha256: str | None = None) -> Blob:
-        """See `DirectTransfers.accept`. Accepted or refused, what was uploaded is gone then; after Unavailable
-        it is still there to be accepted.
-        """
+        """See `DirectTransfers.accept`. Accepted or refused, what was uploaded is gone; after Unavailable it is not."""
         name = _incoming(upload)
         found = self._bucket.find(name)
         if found is None:

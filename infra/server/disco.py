@@ -9,6 +9,7 @@ from infra.base import BaseDisco
 from infra.memory import calm_collector
 from infra.pool import WorkerPool
 from infra.server.installation import Installation
+from infra.server.recovery import mismatches
 from infra.server.worker import Worker
 from infra.settings import Settings
 
@@ -44,6 +45,11 @@ class ServerDisco(BaseDisco):
         self._worker.start()
         return list(self._worker.hosts)
 
+    def attend(self) -> None:
+        """See `BaseDisco.attend`. Where no worker runs, this process is one until it is closed."""
+        if self._worker is None and not self.installation.worked():
+            self.work()
+
     def pending(self, job: str | None = None) -> int:
         """See `Service.pending`."""
         pending = self.installation.pending
@@ -64,8 +70,8 @@ class ServerDisco(BaseDisco):
 
     def differences(self) -> Iterator[Difference]:
         """See `Service.differences`. Damage to the log itself comes first."""
-        for message in self.installation.log.damage():
-            yield Difference("events", "damaged", self.installation.postgres.where, message)
+        for mismatch in mismatches(self.installation.postgres, self.installation.history):
+            yield Difference("events", "damaged", self.installation.postgres.where, mismatch.message)
         yield from self.views.differences()
 
     def close(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import structlog
@@ -65,6 +65,23 @@ class Follower:
         with self._lock:
             for partition in partitions:
                 self._states.pop(partition, None)
+
+    def make_up(self, committed: Mapping[int, int], stop: threading.Event) -> None:
+        """Do what its group has committed and is not known as done, as where PostgreSQL was restored from a backup.
+
+        The host hands over nothing of it: it goes on behind what was committed. committed: partition -> offset.
+        """
+        reached = {partition: self._position(partition) for partition in committed}
+        with self._postgres.read() as connection:
+            starts = dict.fromkeys(committed, 0) | ledger.offsets_behind(connection, reached)
+        behind = {partition: upto for partition, upto in committed.items() if starts[partition] < upto}
+        states = {partition: Partition(reached[partition]) for partition in behind}
+        found = self._history.pages({each: starts[each] for each in behind}, behind) if behind else ()
+        for partition, records in found:
+            for at in range(0, len(records), self.page):
+                if stop.is_set():
+                    return
+                self._done(partition, states[partition], records[at : at + self.page])
 
     def close(self) -> None:
         """Let go of the threads."""

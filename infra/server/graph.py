@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 LEVELS = 5
 """The most levels of one statement."""
 FOREVER_MS = 1 << 50
-MOST = (1 << 31) - 1
 
 TOLD = "[n.id, n.kind, n.variant, v[0], n.project, n.born, n.born_us, v[1], n.facts]"
 VALUES = {relation.name: relation.value for relation in Relation}
@@ -43,22 +42,24 @@ WITH DISTINCT id, n <told>, id"""
 BEGIN = """UNWIND range(0, size($seen) - 1) AS place MATCH (n:Resource {id: $seen[place]}) WHERE <node>
 WITH n ORDER BY place
 WITH collect(n) AS seen
-WITH seen, [n IN seen WHERE n.id IN $near] AS near, [] AS levels, false AS late,
+WITH seen, [n IN seen WHERE n.id IN $near] AS near, [] AS levels, $levels > 0 AS going, false AS late,
     seen[..1] + [n IN seen[1..] WHERE $all OR n.kind IN $kinds] AS answer, datetime.realtime().epochMillis AS begun
 """
-LEVEL = """CALL (seen, near, answer, late) {
-    UNWIND CASE WHEN late OR size(answer) > $enough THEN [] ELSE near END AS h
+LEVEL = """CALL (seen, near, going) {
+    UNWIND CASE WHEN going THEN near ELSE [] END AS h
     MATCH <step> WHERE <edge>
     WITH DISTINCT n WHERE <node> AND NOT n IN seen
-    WITH n ORDER BY n.born, n.id LIMIT $room
+    WITH n ORDER BY n.born, n.id <room>
     RETURN collect(n) AS found
 }
-WITH begun, seen + found AS seen, found AS near, levels + [[n IN found | n.id]] AS levels,
+WITH begun, going, seen + found AS seen, CASE WHEN going THEN found ELSE near END AS near,
+    CASE WHEN going THEN levels + [[n IN found | n.id]] ELSE levels END AS levels,
     answer + [n IN found WHERE $all OR n.kind IN $kinds] AS answer,
     late OR (found <> [] AND datetime.realtime().epochMillis - begun >= $left_ms) AS late
+WITH *, near <> [] AND NOT late AND size(answer) <= $enough AND size(levels) < $levels AS going
 """
-END = """WITH *, $last OR late OR near = [] OR size(answer) > $enough AS done
-WITH *, CASE WHEN done THEN answer[..$enough] ELSE [] END AS page
+END = """WITH *, CASE WHEN $last OR late OR near = [] OR size(answer) > $enough THEN answer[..$enough] ELSE [] END
+    AS page
 CALL (page) {
     UNWIND page AS h MATCH <step> WHERE <edge> AND n IN page
     RETURN collect(h.id) AS heres, collect(n.id) AS theres, collect(type(e)) AS types, collect(e.since) AS sinces
@@ -205,7 +206,7 @@ class Walk:
             wanted = set(row["wanted"])
             for level, found in enumerate(row["levels"], begun + 1):
                 self._visit(found, wanted, level)
-            begun += levels
+            begun += len(row["levels"])
             if len(self._answer) > self._asked.enough:
                 return self._page(row, "count")
             if row["late"]:
@@ -219,16 +220,18 @@ class Walk:
             "moment": _value(asked.as_of),
             "seen": self._seen,
             "near": self._near,
+            "levels": levels,
             "all": not asked.kinds,
             "kinds": asked.kinds,
             "enough": asked.enough,
             "after": asked.after,
-            # Where all kinds are wanted, no level needs more; where not, those left out may lead to others.
-            "room": MOST if asked.kinds else asked.enough + 1 - len(self._answer),
+            "room": asked.enough + 1 - len(self._answer),
             "left_ms": left_ms,
             "last": last,
         }
-        text = BEGIN + LEVEL * levels + END
+        # Where all kinds are wanted, no level needs more; where not, those left out may lead to others.
+        level = LEVEL.replace("<room>", "" if asked.kinds else "LIMIT $room")
+        text = BEGIN + level * LEVELS + END
         text = worded(text, asked.direction, asked.relations, _holding(asked.as_of), self._suffix)
         return self._ask(text, values).single(strict=True)
 

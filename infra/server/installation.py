@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 
-from pydantic import SecretStr
-
-from domain.errors import Conflict, Malformed, Unavailable
+from domain.errors import Conflict, Unavailable
 from infra.server import ledger, registry
 from infra.server.archive import Archive
 from infra.server.blobs import S3Blobs
@@ -24,7 +22,7 @@ from infra.server.migrating import migrate
 from infra.server.milvus import Milvus
 from infra.server.neo4j import Neo4j
 from infra.server.pending import Pending
-from infra.server.postgres import Pg, Postgres
+from infra.server.postgres import Pg, postgres_of
 from infra.server.progress import KafkaProgress
 from infra.server.recovery import mismatches
 from infra.server.registry import Registry
@@ -52,26 +50,30 @@ class Installation:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.brokers = _needed(settings.kafka, "kafka")
+        self.brokers = settings.address("kafka")
         self.topic = events_topic(settings)
-        self.open_blobs: Callable[[], S3Blobs] = partial(
-            S3Blobs, S3Address.parse(_secret(settings.s3, "s3")), settings.home / CACHE_FOLDER
-        )
-        self.postgres = Postgres(
-            _secret(settings.postgres, "postgres"), prefix=settings.topic_prefix, most=settings.postgres_connections
-        )
-        self._neo4j = Neo4j(_secret(settings.neo4j, "neo4j"))
-        self._milvus = Milvus(_secret(settings.milvus, "milvus"))
-        migrate(self.postgres)
-        make_topics(settings, self.brokers)
-        self.history = History(self.brokers, self.topic)
-        self._check_ledger()
+        s3, milvus = S3Address.parse(settings.address("s3")), settings.address("milvus")
+        self.open_blobs: Callable[[], S3Blobs] = partial(S3Blobs, s3, settings.home / CACHE_FOLDER)
+        with ExitStack() as opened:  # all is let go of again where a server is missing
+            self.postgres = opened.enter_context(closing(postgres_of(settings)))
+            self._neo4j = opened.enter_context(closing(Neo4j(settings.address("neo4j"))))
+            self._milvus = opened.enter_context(closing(Milvus(milvus)))
+            migrate(self.postgres)
+            make_topics(settings, self.brokers)
+            self.history = History(self.brokers, self.topic)
+            self._check_ledger()
+            self.progress = opened.enter_context(closing(KafkaProgress(self.brokers, progress_topic(settings))))
+            self.relay = Relay(self.postgres, self.brokers, self.topic, settings.partitions)
+            opened.callback(self.relay.stop)
+            archive = Archive(self.postgres, self.brokers, self.topic)
+            log = ServerLog(self.postgres, archive, outbox_limit=settings.outbox_limit)
+            self.log = opened.enter_context(closing(log))
+            self._open_views()
+            self._opened = opened.pop_all()
+
+    def _open_views(self) -> None:
+        settings = self.settings
         self.blobs = self.open_blobs()
-        self.log = ServerLog(
-            self.postgres, Archive(self.postgres, self.brokers, self.topic), outbox_limit=settings.outbox_limit
-        )
-        self.relay = Relay(self.postgres, self.brokers, self.topic, settings.partitions)
-        self.progress = KafkaProgress(self.brokers, progress_topic(settings))
         self.dead_letters = DeadLetters(self.brokers, dead_letters_topic(settings))
         kept = settings.series_keep_days
         self._series = SeriesStore(settings.topic_prefix, Policies(drop_after_us=kept and kept * DAY_US))
@@ -123,15 +125,29 @@ class Installation:
     def working(self) -> Iterator[None]:
         """While a worker answers events. Raises: Conflict, where an archive is being read in."""
         with self.postgres.session() as session:
-            if not _locked(session, "pg_try_advisory_lock_shared", f"{self.postgres.schema} workers"):
+            if not _locked(session, "pg_try_advisory_lock_shared", self._workers):
                 raise Conflict("an archive is being imported; start the worker when that has ended")
             yield
+
+    def worked(self) -> bool:
+        """Whether somebody answers events, in whichever process."""
+        query = """SELECT EXISTS (SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND granted AND mode = 'ShareLock'
+                   AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+                   AND (classid::bigint << 32 | objid::bigint) = hashtextextended(%s, 0))"""
+        with self.postgres.read() as connection:
+            row = connection.execute(query, (self._workers,)).fetchone()
+        return bool(row and row[0])
+
+    @property
+    def _workers(self) -> str:
+        """The name of the lock that all workers share."""
+        return f"{self.postgres.schema} workers"
 
     @contextmanager
     def without_workers(self) -> Iterator[None]:
         """While no worker answers events. Raises: Conflict, where one does."""
         with self.postgres.session() as session:
-            if not _locked(session, "pg_try_advisory_lock", f"{self.postgres.schema} workers"):
+            if not _locked(session, "pg_try_advisory_lock", self._workers):
                 raise Conflict("workers run on this installation; stop them, then import the log")
             yield
 
@@ -157,24 +173,9 @@ class Installation:
 
     def close(self) -> None:
         """Let go of every connection."""
-        self.log.close()
-        self.relay.stop()
-        self.progress.close()
-        self._milvus.close()
-        self._neo4j.close()
-        self.postgres.close()
+        self._opened.close()
 
 
 def _locked(session: Pg, how: str, name: str) -> bool:
     row = session.execute(f"SELECT {how}(hashtextextended(%s, 0))", (name,)).fetchone()
     return bool(row and row[0])
-
-
-def _needed(value: str | None, name: str) -> str:
-    if not value:
-        raise Malformed(f"the server profile needs DISCO_{name.upper()}; see docs/how-to/servers.md", field=name)
-    return value
-
-
-def _secret(value: SecretStr | None, name: str) -> str:
-    return _needed(value.get_secret_value() if value else None, name)

@@ -7,7 +7,7 @@ outbox; the relay brings them to Kafka (see `infra.server.relay`).
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import psycopg
@@ -146,10 +146,6 @@ class ServerLog:
         """See `EventLog.places`."""
         with self._postgres.read() as connection:
             return ledger.places(connection, ids, subject)
-
-    def damage(self) -> Iterator[str]:
-        """What is wrong between the ledger and Kafka."""
-        return iter(())
 
     def head(self) -> int:
         """See `EventLog.head`."""

@@ -6,6 +6,7 @@ The driver takes two seconds to import, so it is imported when something is firs
 from __future__ import annotations
 
 import logging
+import re
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -25,13 +26,15 @@ RETRY_S = 2
 ROWS = 5_000
 MOST_FOUND = 16_384
 """The most that the server gives for one question."""
-_GONE = frozenset({1, 100})  # collection not found, of 2.2 and since 2.3
+_GONE = re.compile(r"collection.*(not found|not exist|can't find)", re.IGNORECASE)
 _FULL = frozenset({9, 15})  # writing denied: memory or disk quota
 
 # FLAT looks at every vector. The others lose hits under a filter: HNSW and IVF, asked for all their lists even, gave
 # half of the ten nearest of a project in a segment that still grows, for which Milvus makes a coarse index of its own
-# unless the index is FLAT. At 100,000 of 128 dimensions FLAT is as fast as they are. See docs/how-to/similarity.md.
+# unless the index is FLAT. At 100,000 of 128 dimensions FLAT is as fast as they are. See docs/how-to/milvus.md.
 INDEX, METRIC = "FLAT", "COSINE"
+KEY = "id"
+"""The field of the keys. Servers before 2.4 call it so in their answers, whatever its name is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +55,14 @@ class Milvus:
         self._client: Any = None  # Any: the driver is untyped, here and wherever it is used
         self._schemas: dict[str, Any] = {}
 
-    def create(self, collection: str, key: str, fields: Sequence[Field], dimensions: int) -> None:
+    def create(self, collection: str, fields: Sequence[Field], dimensions: int) -> None:
         """Make a collection of vectors under integer keys, and make it ready to be asked; what is there stays."""
         with self._asked() as client:
             from pymilvus import DataType
 
             if not client.has_collection(collection, timeout=MANAGE_S):
                 schema = client.create_schema(auto_id=False, enable_dynamic_field=False)
-                schema.add_field(key, DataType.INT64, is_primary=True)
+                schema.add_field(KEY, DataType.INT64, is_primary=True)
                 for field in fields:
                     if field.length:
                         schema.add_field(field.name, DataType.VARCHAR, max_length=field.length)
@@ -135,16 +138,16 @@ class Milvus:
             found = client.search(
                 collection, [vector], filter=where, limit=limit, output_fields=[], timeout=READ_S, **_seeing(since)
             )
-        return [(int(hit["id"]), float(hit["distance"])) for hit in found[0]]
+        return [(int(hit[KEY]), float(hit["distance"])) for hit in found[0]]
 
-    def vectors(self, collection: str, key: str, keys: Sequence[int], *, since: int) -> dict[int, bytes]:
+    def vectors(self, collection: str, keys: Sequence[int], *, since: int) -> dict[int, bytes]:
         """The vectors under these keys, as little-endian float32; those that are there."""
         if not keys:
             return {}
         with self._asked() as client:
-            where = f"{key} in [{','.join(map(str, keys))}]"
+            where = f"{KEY} in [{','.join(map(str, keys))}]"
             found = client.query(collection, where, output_fields=["vector"], timeout=READ_S, **_seeing(since))
-        return {int(row[key]): np.asarray(row["vector"], dtype="<f4").tobytes() for row in found}
+        return {int(row[KEY]): np.asarray(row["vector"], dtype="<f4").tobytes() for row in found}
 
     @contextmanager
     def _asked(self) -> Iterator[Any]:
@@ -232,7 +235,7 @@ def _meaning(error: Exception, where: str) -> DiscoError | None:
         return None
     if isinstance(error, MilvusException):
         told = error.message.splitlines()[0][:300] if error.message else type(error).__name__
-        if error.code in _GONE and "not found" in told:
+        if _GONE.search(told):
             return Unavailable(f"{where} has lost a collection ({told}); run: disco replay", retry_s=RETRY_S)
         if error.code in _FULL:
             return Unavailable(f"{where} has no room left ({told}); give it more", retry_s=RETRY_S)

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import unquote, urlsplit
 
-from domain.errors import DiscoError, Malformed, Unavailable
+from domain.errors import DiscoError, LimitExceeded, Malformed, Unavailable
 
 if TYPE_CHECKING:
     from neo4j import Driver, ManagedTransaction, Record, Result, Session, Transaction
@@ -35,6 +35,7 @@ IDLE_S = 30.0
 """A connection that lay unused for longer is looked at before it is used."""
 RETRY_S = 2
 _TIMED_OUT = "Neo.ClientError.Transaction.TransactionTimedOut"
+_NO_MEMORY = "OutOfMemoryError"
 
 
 class Neo4j:
@@ -151,6 +152,8 @@ def translated(where: str) -> Iterator[None]:
         message = f"{where} refuses the user or the password; see DISCO_NEO4J"
         raise Unavailable(message, retry_s=RETRY_S) from error
     except (said.TransientError, said.ConstraintError) as error:
+        if (error.code or "").endswith(_NO_MEMORY):
+            raise LimitExceeded(f"{where} has not the memory for this; ask for less", what="memory") from error
         message = f"{where} broke off a transaction that crossed another ({_told(error)}); try again"
         raise Unavailable(message, retry_s=RETRY_S) from error
     except said.ClientError as error:

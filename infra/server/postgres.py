@@ -19,6 +19,7 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import TransactionStatus
 
 from domain.errors import Corrupted, DiscoError, Malformed, Unavailable
+from infra.settings import Settings
 
 Pg = psycopg.Connection[tuple[Any, ...]]  # Any: the columns are typed by the schema, which mypy cannot read
 Answer = TypeVar("Answer")
@@ -152,6 +153,11 @@ def _broken_off(connection: Pg) -> Iterator[None]:
         if connection.info.transaction_status == TransactionStatus.ACTIVE:
             connection.close()
         raise
+
+
+def postgres_of(settings: Settings) -> Postgres:
+    """The connections that the settings ask for. Raises: Malformed."""
+    return Postgres(settings.address("postgres"), prefix=settings.topic_prefix, most=settings.postgres_connections)
 
 
 def checked_prefix(prefix: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Container, Iterator, Sequence
+from contextlib import closing
 
 import numpy as np
 
@@ -11,9 +12,12 @@ from domain.errors import Conflict, Corrupted
 from infra.event_rows import Row, moved, recorded
 from infra.server import ledger
 from infra.server.ledger import Segment
-from infra.server.postgres import Pg, Postgres
+from infra.server.migrating import migrate
+from infra.server.postgres import Pg, Postgres, postgres_of
 from infra.server.records import Partition, Record, row_of_record
 from infra.server.replay import History
+from infra.server.topics import events_topic
+from infra.settings import Settings
 
 SEGMENT = 5000
 OUTBOX = 1 << 40
@@ -82,6 +86,14 @@ def rebuild_ledger(postgres: Postgres, history: History, *, on_progress: OnProgr
                ON CONFLICT (one) DO UPDATE SET position = excluded.position"""
         )
     return last
+
+
+def rebuild(settings: Settings, *, on_progress: OnProgress | None = None) -> int:
+    """The same for an installation, which may have lost its database whole. Raises: also Malformed, Unavailable."""
+    history = History(settings.address("kafka"), events_topic(settings))
+    with closing(postgres_of(settings)) as postgres:
+        migrate(postgres)
+        return rebuild_ledger(postgres, history, on_progress=on_progress)
 
 
 class _Places:

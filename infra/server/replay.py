@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from kafka import KafkaConsumer, TopicPartition
+from kafka.admin import KafkaAdminClient
 from kafka.errors import KafkaError
 
 from domain.errors import Unavailable
@@ -29,6 +30,21 @@ class History:
         """Where each partition ends now: the offset that its next record will have. Raises: Unavailable."""
         with self._consumer() as consumer:
             return {place.partition: end for place, end in consumer.end_offsets(self._places(consumer)).items()}
+
+    def committed(self, groups: Sequence[str]) -> dict[str, dict[int, int]]:
+        """The offsets that these groups have committed, by group and partition. Raises: Unavailable."""
+        try:
+            admin = KafkaAdminClient(bootstrap_servers=self._brokers.split(","))
+            try:
+                found = admin.list_group_offsets(list(groups))
+            finally:
+                admin.close()
+        except KafkaError as error:
+            raise Unavailable(f"Kafka at {self._brokers} does not answer: {error}; see whether it runs") from error
+        return {
+            group: {place.partition: at.offset for place, at in offsets.items() if place.topic == self.topic}
+            for group, offsets in found.items()
+        }
 
     def pages(
         self, starts: Mapping[int, int], ends: Mapping[int, int] | None = None

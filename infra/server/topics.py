@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from kafka.admin import KafkaAdminClient, NewTopic
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 
-from domain.errors import Unavailable
+from domain.errors import Malformed, Unavailable
 from infra.settings import Settings
 
 LARGEST_RECORD = 8 << 20
@@ -31,7 +31,10 @@ def progress_topic(settings: Settings) -> str:
 
 
 def make_topics(settings: Settings, brokers: str) -> None:
-    """Make the topics that are not there yet. Raises: Unavailable, where Kafka does not answer."""
+    """Make the topics that are not there yet.
+
+    Raises: Unavailable, where Kafka does not answer; Malformed, where the events lie in another number of partitions.
+    """
     try:
         admin = KafkaAdminClient(bootstrap_servers=brokers.split(","))
     except KafkaError as error:
@@ -44,10 +47,23 @@ def make_topics(settings: Settings, brokers: str) -> None:
                 admin.create_topics([topic])
             except TopicAlreadyExistsError:
                 continue  # another process was faster
+        if events_topic(settings) in there:
+            _check_partitions(admin, settings)
     except KafkaError as error:
         raise Unavailable(f"the topics could not be made: {error}") from error
     finally:
         admin.close()
+
+
+def _check_partitions(admin: KafkaAdminClient, settings: Settings) -> None:
+    (found,) = admin.describe_topics([events_topic(settings)])
+    count = len(found["partitions"])
+    if count != settings.partitions:
+        raise Malformed(
+            f"the topic {events_topic(settings)} has {count} partitions, and DISCO_PARTITIONS says"
+            f" {settings.partitions}; set it to {count}: each project's events stay in the partition they are in",
+            field="partitions",
+        )
 
 
 def _topics(settings: Settings) -> list[NewTopic]:

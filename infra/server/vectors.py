@@ -25,7 +25,7 @@ from infra.keys import key_of
 from infra.server import generations
 from infra.server.asking import Clause, together, uuid_of
 from infra.server.generations import Live, make, pages, schema_of
-from infra.server.milvus import MOST_FOUND, Field, Milvus
+from infra.server.milvus import KEY, MOST_FOUND, Field, Milvus
 from infra.server.postgres import Pg, identifier, set_local
 from projections import similarity
 
@@ -121,7 +121,7 @@ class MilvusVectorRows:
             return
         given = list(self._given.values())
         columns: dict[str, list[int] | list[str]] = {
-            "position": [one.at.position for one in given],
+            KEY: [one.at.position for one in given],
             "project": [one.project for one in given],
             "space": [number_of(one.space) for one in given],
             "time_us": [one.at.time_us for one in given],
@@ -173,7 +173,7 @@ class VectorStore:
 
     def create(self, connection: Pg, generation: int) -> None:
         """Make the collection and the tables of a generation; what is there stays."""
-        self.milvus.create(self._schema(generation), "position", FIELDS, directions.DIMENSIONS)
+        self.milvus.create(self._schema(generation), FIELDS, directions.DIMENSIONS)
         make(connection, self._schema(generation), TABLES)
 
     def rows(self, connection: Pg, generation: int, *, fresh: bool) -> MilvusVectorRows:
@@ -210,7 +210,7 @@ class VectorStore:
         query = f"""SELECT ({DIGITS.format("id")} || {place}) COLLATE "C" AS key, position, {DIGITS.format("project")},
                            space, time_us, until, until_us FROM {table}.embeddings ORDER BY key"""
         for page in pages(connection, query, PAGE):
-            raw = self.milvus.vectors(schema, "position", [row[1] for row in page], since=since)
+            raw = self.milvus.vectors(schema, [row[1] for row in page], since=since)
             for key, position, project, space, time_us, until, until_us in page:
                 held = (None, None) if until == EVER else (until, until_us)
                 digits = raw.get(position, b"").hex().upper()
@@ -279,7 +279,7 @@ class _Near:
         if row is None:
             raise NotFound(f"{id} has no embedding yet; wait for its analysis", id=id)
         space, position = row
-        raw = self._milvus.vectors(self._collection, "position", [position], since=self._since).get(position)
+        raw = self._milvus.vectors(self._collection, [position], since=self._since).get(position)
         if raw is None:
             message = f"{self._milvus.where} has lost the embedding of {id}; run: disco replay --view {similarity.NAME}"
             raise Unavailable(message)
@@ -310,11 +310,11 @@ class _Near:
         if project:
             clauses.append(f'project == "{uuid_of(project)}"')
         if self._as_of.position is not None:
-            clauses.append(f"position <= {self._as_of.position}")
+            clauses.append(f"{KEY} <= {self._as_of.position}")
         elif self._as_of.time_us is not None:
             clauses.append(f"time_us <= {self._as_of.time_us}")
         if without:
-            clauses.append(f"position not in [{','.join(map(str, without))}]")
+            clauses.append(f"{KEY} not in [{','.join(map(str, without))}]")
         return " and ".join(clauses)
 
     def _holding(self, positions: list[int], space: bytes, project: str | None) -> list[tuple[str, int]]:

@@ -80,8 +80,7 @@ class Worker:
             self._held.enter_context(self._installation.working())
         for host in self.hosts.values():
             host.start()
-        if self._keeps:
-            self._keeper.start()
+        self._keeper.start()
 
     def stop(self) -> None:
         """Finish what is at hand and leave; what cannot be finished is done by whoever comes next."""
@@ -100,16 +99,30 @@ class Worker:
         self._held.close()
 
     def _keep(self) -> None:
-        """Build anew what another version of its projection made, and drop what was replaced."""
-        folding = self._installation.folding
+        """See to what no event asks for, until stopped."""
+        made_up = False
         while not self._stop.wait(KEEP_S):
             try:
-                for name in folding.outdated():
-                    folding.build(name)
-                folding.sweep()
-                self._installation.expire()
+                if not made_up:
+                    self._make_up()
+                    made_up = True
+                if self._keeps:
+                    self._keep_views()
             except DiscoError as error:  # tried again in a moment, from where it stopped
-                log_.warning("views_not_kept", code=error.code, error=error.message)
+                log_.warning("not_kept", code=error.code, error=error.message)
+
+    def _make_up(self) -> None:
+        committed = self._installation.history.committed([agent.group for agent in self._agents])
+        for agent in self._agents:
+            agent.make_up(committed.get(agent.group, {}), self._stop)
+
+    def _keep_views(self) -> None:
+        """Build anew what another version of its projection made, and drop what was replaced or is too old."""
+        folding = self._installation.folding
+        for name in folding.outdated():
+            folding.build(name)
+        folding.sweep()
+        self._installation.expire()
 
 
 def _checked(names: Sequence[str], known: Sequence[str], what: str) -> Sequence[str]:

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-m", "api.cli.main"]
 PATIENCE_S = 120.0
+NOTHING: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,27 +43,32 @@ class Called:
         return found
 
 
-def environment(home: Path) -> dict[str, str]:
-    """What `disco` sees: its data folder, and the tree to import from."""
+def environment(home: Path, told: Mapping[str, str] = NOTHING) -> dict[str, str]:
+    """What `disco` sees: its data folder, the tree to import from, and what it is `told` besides."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("DISCO_")}
-    return {**kept, "DISCO_HOME": str(home), "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", "DISCO_WORKERS": "2"}
+    return {**kept, "DISCO_HOME": str(home), "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", "DISCO_WORKERS": "2", **told}
 
 
-def call(home: Path, *arguments: object) -> Called:
+def call(home: Path, *arguments: object, told: Mapping[str, str] = NOTHING) -> Called:
     """Run `disco` to its end."""
     command = [*COMMAND, *map(str, arguments)]
     done = subprocess.run(
-        command, env=environment(home), capture_output=True, text=True, timeout=PATIENCE_S, stdin=subprocess.DEVNULL
+        command,
+        env=environment(home, told),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        stdin=subprocess.DEVNULL,
     )
     return Called(done.returncode, done.stdout, done.stderr)
 
 
-def begin(home: Path, *arguments: object) -> subprocess.Popen[str]:
+def begin(home: Path, *arguments: object, told: Mapping[str, str] = NOTHING) -> subprocess.Popen[str]:
     """Start `disco` and leave it running."""
     command = [*COMMAND, *map(str, arguments)]
     return subprocess.Popen(
         command,
-        env=environment(home),
+        env=environment(home, told),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         stdin=subprocess.DEVNULL,

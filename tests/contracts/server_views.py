@@ -11,12 +11,15 @@ from pathlib import Path
 from domain.views import Views
 from events.envelope import Proposed
 from infra.event_rows import COLUMNS, Row
-from infra.server import ledger
+from infra.server import ledger, registry
 from infra.server.documents import PgDocuments, PgRecords, catalogue_store, dead_letters_store, jobs_store
 from infra.server.folding import Folding
 from infra.server.generations import Live
+from infra.server.graph import Neo4jGraph
+from infra.server.graph_rows import GraphStore
 from infra.server.migrating import migrate
 from infra.server.milvus import Milvus
+from infra.server.neo4j import Neo4j
 from infra.server.postgres import Pg, Postgres, identifier
 from infra.server.records import Headers, Partition, headers_of
 from infra.server.registry import Registry
@@ -25,7 +28,7 @@ from infra.server.series import PgSeries, SeriesStore
 from infra.server.store import View
 from infra.server.vectors import MilvusVectors, VectorStore
 from infra.server.views import ServerViews
-from projections import catalogue, dead_letters, jobs, measurements, similarity
+from projections import catalogue, dead_letters, jobs, lineage_graph, measurements, similarity
 from tests.servers import fresh_name, servers
 from tests.spine import Spine
 
@@ -97,7 +100,8 @@ class FoldedViews:
         migrate(self.postgres)
         self.topic = Topic()
         self.milvus = Milvus(addresses.milvus)
-        self.stores = stores(self.prefix, self.milvus)
+        self.neo4j = Neo4j(addresses.neo4j)
+        self.stores = stores(self.prefix, self.milvus, self.neo4j)
         self.folding = Folding(self.postgres, self.topic, self.stores)  # type: ignore[arg-type]  # a list for Kafka
         self.folding.prepare()
         self.known = Registry(self.postgres)
@@ -107,7 +111,7 @@ class FoldedViews:
             self.folding,
             self.known,
             self.stores,
-            graph=self.spine.views.graph,
+            graph=Neo4jGraph(self.neo4j, self.prefix, lambda: self.known.live(lineage_graph.NAME)),
             vectors=MilvusVectors(self.milvus, self._live(similarity.NAME)),
             series=PgSeries(self._live(measurements.NAME)),
             documents=PgDocuments(self._live(catalogue.NAME), self.spine.log),
@@ -158,6 +162,7 @@ class FoldedViews:
         for collection in self.milvus.collections(self.prefix):
             self.milvus.drop(collection)
         self.milvus.close()
+        self._forget_graph()
         with self.postgres.transaction(statement_s=0) as connection:
             query = "SELECT nspname FROM pg_namespace WHERE nspname = %s OR nspname LIKE %s"
             for (schema,) in connection.execute(query, (self.prefix, f"{self.prefix}\\_%")).fetchall():
@@ -165,13 +170,20 @@ class FoldedViews:
         self.postgres.close()
         self.spine.close()
 
+    def _forget_graph(self) -> None:
+        with self.postgres.transaction(statement_s=0) as connection:
+            for each in registry.generations(connection, lineage_graph.NAME):
+                GraphStore(self.neo4j, self.prefix).drop(connection, each.number)
+        self.neo4j.close()
 
-def stores(prefix: str, milvus: Milvus) -> list[View]:
-    """The views that have a store."""
+
+def stores(prefix: str, milvus: Milvus, neo4j: Neo4j) -> list[View]:
+    """The views and their stores."""
     return [
         View(catalogue_store(prefix), catalogue.apply),
         View(jobs_store(prefix), jobs.apply),
         View(dead_letters_store(prefix), dead_letters.apply),
         View(SeriesStore(prefix), measurements.apply),
         View(VectorStore(milvus, prefix), similarity.apply),
+        View(GraphStore(neo4j, prefix), lineage_graph.apply),
     ]

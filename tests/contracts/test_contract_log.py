@@ -21,7 +21,13 @@ from tests import payloads
 from tests.builders import History, as_recorded, interleaved, numbered, proposed
 from tests.contracts.adapters import LOGS, LogAdapter
 
-WRONG: tuple[dict[str, Any], ...] = ({}, {"id": "not an id"}, {"correlation": "\ud800"}, {"time_us": 1 << 70})
+WRONG: tuple[dict[str, Any], ...] = (
+    {},
+    {"id": "not an id"},
+    {"correlation": "\ud800"},
+    {"time_us": 1 << 70},
+    {"source": "nul\0"},
+)
 A, B = ids.project_id("a"), ids.project_id("b")
 
 
@@ -181,9 +187,7 @@ def test_requests_of_a_group_are_atomic_and_one_that_fails_harms_no_other(log: E
         if number % 3:
             log.append(events)
             return events
-        wrong: dict[str, Any] = ({}, {"id": "not an id"}, {"correlation": "\ud800"}, {"time_us": 1 << 70})[
-            number // 3 % 4
-        ]
+        wrong = WRONG[number // 3 % len(WRONG)]
         last = proposed(events[2].data, **{"project": events[2].project, **wrong})
         with pytest.raises((Conflict, Malformed)):
             log.append([*events[:2], last], expected={} if wrong else {B: 999})

@@ -189,7 +189,7 @@ def test_what_milvus_lost_is_told_named_and_brought_back_by_a_rebuild(kept: Fold
     kept.milvus.drop(collection)
     with pytest.raises(Unavailable, match="replay"):
         kept.views.vectors.similar(ids.derived("a", 0))
-    kept.milvus.create(collection, "position", FIELDS, 128)
+    kept.milvus.create(collection, FIELDS, 128)
     with pytest.raises(Unavailable, match="replay"):
         kept.views.vectors.similar(ids.derived("a", 0))
     told = [each for each in kept.views.differences() if each.view == similarity.NAME]
@@ -208,7 +208,7 @@ def test_the_name_of_the_view_leads_to_its_newest_generation_and_the_old_one_goe
     kept.given(events)
     kept.rebuild()
     alias, second = f"{kept.prefix}_{similarity.NAME}", schema_of(kept.prefix, similarity.NAME, 2)
-    assert len(kept.milvus.vectors(alias, "position", [1, 2, 3], since=0)) == 3
+    assert len(kept.milvus.vectors(alias, [1, 2, 3], since=0)) == 3
     store = VectorStore(kept.milvus, kept.prefix)
     for _ in range(2):
         with kept.postgres.transaction() as connection:
@@ -224,13 +224,13 @@ def test_a_collection_that_was_half_made_is_finished(kept: FoldedViews) -> None:
         from pymilvus import DataType
 
         schema = client.create_schema(auto_id=False, enable_dynamic_field=False)
-        schema.add_field("position", DataType.INT64, is_primary=True)
+        schema.add_field("id", DataType.INT64, is_primary=True)
         schema.add_field("vector", DataType.FLOAT_VECTOR, dim=128)
         client.create_collection(name, schema=schema)
     for _ in range(2):
-        kept.milvus.create(name, "position", (), 128)
+        kept.milvus.create(name, (), 128)
     query = np.ones(128, dtype="<f4")
-    written = kept.milvus.write(name, {"position": [7]}, [query.tobytes()], fresh=True)
+    written = kept.milvus.write(name, {"id": [7]}, [query.tobytes()], fresh=True)
     assert kept.milvus.near(name, query, limit=5, where="", since=written) == [(7, pytest.approx(1.0))]
 
 

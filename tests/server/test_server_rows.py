@@ -33,6 +33,7 @@ from projections import catalogue, dead_letters, jobs, measurements
 from tests import payloads
 from tests.builders import History, as_recorded, interleaved, library, proposed
 from tests.server.corner import drop_all
+from tests.server.folds import cut, embedded_content
 from tests.servers import Addresses, fresh_name
 
 NAMES = ("catalogue", "jobs", "dead_letters", "measurements")
@@ -68,22 +69,6 @@ def _mixed(seed: int, count: int = 40) -> list[Recorded]:
         replace(event, correlation=f"shared {number % 3}") if random.random() < 0.5 else event
         for number, event in enumerate(events)
     )
-
-
-def _cut(events: Sequence[Recorded], random: Random) -> list[list[Recorded]]:
-    """Pages as partitions bring them: each project's events in order, the projects' pages in any."""
-    by_project: dict[str, list[Recorded]] = {}
-    for event in events:
-        by_project.setdefault(event.project, []).append(event)
-    pages = []
-    while by_project:
-        project = random.choice(sorted(by_project))
-        size = random.randint(1, 15)
-        pages.append(by_project[project][:size])
-        by_project[project] = by_project[project][size:]
-        if not by_project[project]:
-            del by_project[project]
-    return pages
 
 
 class Generation:
@@ -126,20 +111,6 @@ class Generation:
         return found
 
 
-def _embedded(folder: Path, name: str, events: Sequence[Recorded]) -> list[tuple[str, str]]:
-    """The content of the embedded view of this name."""
-    view = next(each for each in embedded.VIEWS if each.name == name)
-    database = Database(folder / "fold.sqlite")
-    with database.write() as connection:
-        connection.execute(view.schema.format(t="t"))
-        rows = view.rows(connection, "t", {})
-        view.apply(rows, list(events))
-        rows.flush()
-        found = list(view.content(connection, "t"))
-    database.close()
-    return found
-
-
 @pytest.mark.parametrize("name", NAMES)
 @settings(max_examples=4)
 @given(seed=SEEDS)
@@ -148,9 +119,9 @@ def test_both_profiles_hold_the_same_whatever_order_partitions_come_in(
 ) -> None:
     """Given a history whose jobs span projects, folded fresh or not, in any order of partitions, then it is one."""
     events, random = _mixed(seed), Random(seed)
-    expected = _embedded(tmp_path_factory.mktemp("embedded"), name, events)
+    expected = embedded_content(tmp_path_factory.mktemp("embedded"), name, events)
     for fresh in (False, True):
-        made = Generation(corner, name).fold(_cut(events, random), fresh=fresh).finish()
+        made = Generation(corner, name).fold(cut(events, random), fresh=fresh).finish()
         assert made.content() == expected
 
 
@@ -158,10 +129,10 @@ def test_both_profiles_hold_the_same_whatever_order_partitions_come_in(
 def test_pages_that_come_twice_change_nothing(corner: Postgres, tmp_path: Path, name: str) -> None:
     """Given every page twice, and all of a partition's again, with indexes there already, then nothing is doubled."""
     events, random = _mixed(3), Random(3)
-    pages = _cut(events, random)
+    pages = cut(events, random)
     made = Generation(corner, name).finish()
     made.fold([page for page in pages for _ in range(2)]).fold([[*page, *page] for page in pages])
-    assert made.content() == _embedded(tmp_path, name, events)
+    assert made.content() == embedded_content(tmp_path, name, events)
 
 
 def test_partitions_folded_at_once_count_every_event_of_a_shared_job(corner: Postgres, tmp_path: Path) -> None:
@@ -182,7 +153,7 @@ def test_partitions_folded_at_once_count_every_event_of_a_shared_job(corner: Pos
 
     with ThreadPoolExecutor(len(projects)) as pool:
         list(pool.map(partition, projects))
-    assert made.content() == _embedded(tmp_path, "jobs", events)
+    assert made.content() == embedded_content(tmp_path, "jobs", events)
 
 
 def _renamings(project: str, count: int) -> list[Proposed]:
@@ -200,7 +171,7 @@ def test_what_came_first_began_the_job_though_it_was_folded_last(corner: Postgre
         schema = identifier(f"{corner.schema}_jobs_{made.number}")
         rows = connection.execute(f"SELECT place, project FROM {schema}.documents").fetchall()  # noqa: S608
     assert rows == [(1, ids.project_id("a"))]
-    assert made.content() == _embedded(tmp_path, "jobs", events)
+    assert made.content() == embedded_content(tmp_path, "jobs", events)
 
 
 ODD: list[dict[str, Any]] = [
@@ -220,7 +191,7 @@ def test_odd_values_are_answered_as_they_were_given(corner: Postgres, tmp_path: 
         *(ResourceDescribed(resource_id=song.asset_id, changes=changes) for changes in ODD),
     ]
     events = as_recorded([proposed(song), *map(proposed, said)])
-    expected = _embedded(tmp_path, "catalogue", events)
+    expected = embedded_content(tmp_path, "catalogue", events)
     assert Generation(corner, "catalogue").fold([events], fresh=True).content() == expected
     made = Generation(corner, "catalogue").fold([[event] for event in events]).finish()
     documents = _documents(corner, made, tmp_path)
@@ -308,7 +279,7 @@ def test_a_page_that_fails_in_its_middle_leaves_nothing(corner: Postgres, tmp_pa
     with pytest.raises(ZeroDivisionError), corner.transaction() as connection:
         _applied_and_fails(made, connection, events)
     made.fold([events], fresh=True).finish()
-    assert made.content() == _embedded(tmp_path, name, events)
+    assert made.content() == embedded_content(tmp_path, name, events)
 
 
 def _applied_and_fails(made: Generation, connection: Any, events: list[Recorded]) -> None:  # Any: a connection
