@@ -36,6 +36,7 @@ class Settings(BaseSettings):
     neo4j: SecretStr | None = Field(default=None, description="Neo4j: bolt://USER:PASSWORD@HOST:PORT")
     milvus: SecretStr | None = Field(default=None, description="Milvus: http://[USER:PASSWORD@]HOST:PORT")
     s3: SecretStr | None = Field(default=None, description="blobs: http[s]://KEY:SECRET@HOST:PORT/BUCKET")
+    blob_cache_mib: int = Field(default=20_480, ge=1, description="copies of blobs that a machine keeps")
     topic_prefix: str = Field(default="disco", description="what the names of all topics begin with")
     partitions: int = Field(default=24, ge=1, description="partitions of the topic of events")
     replication_factor: int = Field(default=1, ge=1, description="brokers that keep each partition")

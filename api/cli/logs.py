@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import traceback
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,10 +13,16 @@ MOST_BYTES = 8 << 20
 
 
 def log_to_file(home: Path) -> None:
-    """Send what is logged to the data folder's log file, a JSON object a line; it begins anew when it gets large."""
+    """Send what is logged to the data folder's log file, a JSON object a line; it begins anew when it gets large.
+
+    Warnings of libraries go there too: what they mean for the answer is told with the answer.
+    """
     import structlog
 
     path = _place(home)
+    handler = logging.FileHandler(path, encoding="utf-8", delay=True)
+    handler.setFormatter(_Line())
+    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
@@ -25,6 +33,18 @@ def log_to_file(home: Path) -> None:
         logger_factory=structlog.WriteLoggerFactory(path.open("a", encoding="utf-8")),
         cache_logger_on_first_use=False,
     )
+
+
+class _Line(logging.Formatter):
+    """What a library logs, in the form of what we log."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One line of JSON."""
+        told = {"event": record.getMessage(), "logger": record.name, "level": record.levelname.lower()}
+        if record.exc_info:
+            told["exception"] = self.formatException(record.exc_info)
+        moment = datetime.fromtimestamp(record.created, UTC).isoformat().replace("+00:00", "Z")
+        return json.dumps({**told, "timestamp": moment}, ensure_ascii=False)
 
 
 def write_traceback(error: BaseException, home: Path | None) -> Path:

@@ -184,11 +184,6 @@ class SqliteGraphRows:
 
 def content(connection: apsw.Connection, table: str) -> Iterator[tuple[str, str]]:
     """Every row as (key, content), in order of key, without what only this store knows."""
-    nodes = f"""SELECT hex(id) || '@' || since, kind, variant, label, hex(project), archived, born, born_us, until,
-                       since_us, until_us, facts
-                FROM {table}_nodes ORDER BY 1"""
-    for key, *rest in connection.execute(nodes):
-        yield node_row(key, rest)
     edges = f"""SELECT hex(coalesce(u.id, uf.id)) || ' > ' || hex(coalesce(d.id, df.id)) || ' ' || e.relation || '@'
                        || e.since, e.until, e.since_us, e.until_us
                 FROM {table}_edges e
@@ -197,3 +192,8 @@ def content(connection: apsw.Connection, table: str) -> Iterator[tuple[str, str]
                 GROUP BY e.down, e.up, e.relation, e.since ORDER BY 1"""
     for key, *rest in connection.execute(edges):
         yield edge_row(key, rest)
+    nodes = f"""SELECT hex(id) || '@' || since, kind, variant, label, hex(project), archived, born, born_us, until,
+                       since_us, until_us, facts
+                FROM {table}_nodes ORDER BY 1"""
+    for key, *rest in connection.execute(nodes):
+        yield node_row(key, rest)

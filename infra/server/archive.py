@@ -15,6 +15,7 @@ from domain.errors import Corrupted, Unavailable
 from infra.server import ledger
 from infra.server.ledger import Segment
 from infra.server.postgres import Postgres
+from infra.server.topics import BOOTSTRAP_MS
 
 NEAR = 500
 SEGMENTS = 256
@@ -80,6 +81,7 @@ class Archive:
             if consumer is None:
                 consumer = KafkaConsumer(
                     bootstrap_servers=self._brokers.split(","),
+                    bootstrap_timeout_ms=BOOTSTRAP_MS,
                     enable_auto_commit=False,
                     auto_offset_reset="none",
                     max_partition_fetch_bytes=FETCH_BYTES,

@@ -41,6 +41,7 @@ class Folding:
                 lock_until_commit(connection, f"{self._postgres.schema} {view.name}")
                 if not any(each.state == "live" for each in registry.generations(connection, view.name)):
                     first = registry.add(connection, view.name, view.store.version, "live")
+                    view.store.drop(connection, first.number)  # PostgreSQL may have been lost, and other servers not
                     view.store.create(connection, first.number)
                     view.store.finish(connection, first.number)
 

@@ -25,7 +25,6 @@ from domain.errors import Unavailable
 from domain.views import At, Facts, Kind, Relation
 from infra import content
 from infra.embedded.graph_rows import CODES, EVER
-from infra.keys import key_of
 from infra.server.neo4j import Neo4j
 from infra.server.postgres import Pg
 from projections import lineage_graph
@@ -219,11 +218,11 @@ class GraphStore:
     def content(self, connection: Pg, generation: int) -> Iterator[content.Row]:
         """Every row as (key, content), in order of key."""
         suffix = suffix_of(self.prefix, generation)
-        for id, *rest, versions in self._all(labelled(NODES, suffix)):
-            yield from _node_rows(id, rest, versions)
         rows = self._all(labelled(RELATIONSHIPS, suffix))
         for up, edges in groupby(rows, itemgetter(0)):
             yield from sorted(_edge_row(up, *edge) for _, *edge in edges if edge[0] is not None)
+        for id, *rest, versions in self._all(labelled(NODES, suffix)):
+            yield from _node_rows(id, rest, versions)
 
     def _all(self, query: str) -> Iterator[Record]:
         """The rows of a query about all nodes in order of id, a page of nodes at a time."""
@@ -247,8 +246,8 @@ def _node_rows(id: str, rest: Sequence[Any], versions: list[list[Any]]) -> Itera
     kind, variant, project, born, born_us, facts = rest
     digits, place = _digits(id), _digits(project)
     for since, since_us, until, until_us, label, archived in sorted(versions, key=lambda version: str(version[0])):
-        told = [kind, variant, label, place, int(archived), born, born_us, until, since_us, until_us, facts.encode()]
-        yield content.node_row(f"{digits}@{since}", told)
+        told = [kind, variant, label, place, int(archived), born, born_us, until, since_us, until_us]
+        yield content.node_row(f"{digits}@{since}", [*told, str(facts).encode()])
 
 
 def _edge_row(up: str, down: str, relation: str, since: int, *rest: int) -> content.Row:
@@ -256,5 +255,6 @@ def _edge_row(up: str, down: str, relation: str, since: int, *rest: int) -> cont
     return content.edge_row(name, rest)
 
 
-def _digits(id: str) -> str:
-    return key_of(id).hex().upper()
+def _digits(id: object) -> str:
+    """An id's digits; whatever else may be there in its place is told too."""
+    return str(id).replace("-", "").upper()

@@ -46,7 +46,7 @@ class SupervisedHost:
         self._stopping: asyncio.Event | None = None
         self._lanes: Lanes | None = None
         self._member: Member | None = None
-        self.failure: Exception | None = None
+        self.failure: BaseException | None = None
         self.members = 0
 
     def start(self) -> None:
@@ -93,13 +93,15 @@ class SupervisedHost:
             began = time.monotonic()
             try:
                 await self._membership(lanes, stopping)
-            except Exception as error:  # whatever a library may raise: it is tried again, for as long as we run
+            except (Exception, asyncio.CancelledError) as error:  # whatever a library may raise: we go on while we run
                 self.failure = error
                 code = error.code if isinstance(error, DiscoError) else "internal"
                 pause = first if time.monotonic() - began > WELL_S else pause
-                log.error("member_ended", group=self._place.group, code=code, error=str(error), again_in_s=pause)
+                log.error("member_ended", group=self._place.group, code=code, error=_told(error), again_in_s=pause)
                 await _either(stopping, pause)
                 pause = min(2 * pause, longest)
+            if self._member is not None and not self._member.left:
+                self._member.abandon()
         await lanes.close(max(0.0, self._deadline - time.monotonic()))
 
     async def _membership(self, lanes: Lanes, stopping: asyncio.Event) -> None:
@@ -138,10 +140,13 @@ class SupervisedHost:
             try:
                 async with asyncio.timeout(LEAVE_S):
                     await step()
+                member.left = step == member.leave
             except Exception as error:  # it is gone all the same; what was not committed comes again
                 log.warning("not_left_well", group=self._place.group, step=step.__name__, error=repr(error))
-                if step == member.leave:
-                    member.abandon()
+
+
+def _told(error: BaseException) -> str:
+    return str(error) or type(error).__name__
 
 
 async def _either(event: asyncio.Event, timeout_s: float) -> None:

@@ -53,7 +53,9 @@ class Installation:
         self.brokers = settings.address("kafka")
         self.topic = events_topic(settings)
         s3, milvus = S3Address.parse(settings.address("s3")), settings.address("milvus")
-        self.open_blobs: Callable[[], S3Blobs] = partial(S3Blobs, s3, settings.home / CACHE_FOLDER)
+        self.open_blobs: Callable[[], S3Blobs] = partial(
+            S3Blobs, s3, settings.home / CACHE_FOLDER, cache_bytes=settings.blob_cache_mib << 20
+        )
         with ExitStack() as opened:  # all is let go of again where a server is missing
             self.postgres = opened.enter_context(closing(postgres_of(settings)))
             self._neo4j = opened.enter_context(closing(Neo4j(settings.address("neo4j"))))

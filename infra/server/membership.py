@@ -55,7 +55,7 @@ class Member(ABC):
     def __init__(self, place: Place, lanes: Lanes, probe: Probe) -> None:
         self.place = place
         self.lanes = lanes
-        self.joined = self.leaving = False
+        self.joined = self.leaving = self.left = False
         self._since = time.monotonic()
         self._broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._ready = asyncio.Event()

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
-from aiokafka.errors import CommitFailedError
+from aiokafka.errors import CommitFailedError, InconsistentGroupProtocolError
 
+from domain.errors import Unavailable
 from infra.server.hosting import SupervisedHost, break_off
 from infra.server.lanes import Lanes
 from infra.server.membership import Member, Place, log
@@ -41,7 +42,11 @@ class PlainMember(Member):
 
     async def run(self) -> None:
         """See `Member.run`."""
-        await self._consumer.start()
+        try:
+            await self._consumer.start()
+        except InconsistentGroupProtocolError as error:
+            message = f"{self.place.group} has members with another DISCO_RUNNER; this one waits until they have ended"
+            raise Unavailable(message) from error
         while True:
             found = await self._consumer.getmany(timeout_ms=POLL_MS)
             for place, records in found.items():

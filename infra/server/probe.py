@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from contextlib import suppress
 from types import TracebackType
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -45,7 +46,8 @@ class Probe:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Disconnect."""
-        await self._consumer.stop()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._consumer.stop(), CONNECT_S)
 
     async def ends(self, partitions: Iterable[int]) -> dict[int, int]:
         """The offset that the next record of each partition will have. Raises: KafkaError."""

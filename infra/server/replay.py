@@ -12,6 +12,7 @@ from kafka.errors import KafkaError
 
 from domain.errors import Unavailable
 from infra.server.records import Record
+from infra.server.topics import BOOTSTRAP_MS
 
 POLL_MS = 200
 SILENT_S = 20.0
@@ -34,7 +35,7 @@ class History:
     def committed(self, groups: Sequence[str]) -> dict[str, dict[int, int]]:
         """The offsets that these groups have committed, by group and partition. Raises: Unavailable."""
         try:
-            admin = KafkaAdminClient(bootstrap_servers=self._brokers.split(","))
+            admin = KafkaAdminClient(bootstrap_servers=self._brokers.split(","), bootstrap_timeout_ms=BOOTSTRAP_MS)
             try:
                 found = admin.list_group_offsets(list(groups))
             finally:
@@ -98,6 +99,7 @@ class History:
         try:
             consumer = KafkaConsumer(
                 bootstrap_servers=self._brokers.split(","),
+                bootstrap_timeout_ms=BOOTSTRAP_MS,
                 enable_auto_commit=False,
                 auto_offset_reset="none",
                 max_partition_fetch_bytes=FETCH_BYTES,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,6 +27,7 @@ ATTEMPTS = 3
 CONNECTIONS = 32
 RETRY_S = 2
 REGION = "us-east-1"
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _TOO_LARGE = frozenset({"EntityTooLarge", "MaxMessageLengthExceeded"})
 _FULL = frozenset({"XMinioStorageFull", "InsufficientStorage", "QuotaExceeded", "XMinioAdminBucketQuotaExceeded"})
 _REFUSED = frozenset({"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "XAdminUserNotFound"})
@@ -60,7 +62,13 @@ class S3Address:
         except ValueError:
             raise Malformed(message, field="s3") from None  # the cause tells the address, and so the secret
         bucket, _, folder = parts.path.strip("/").partition("/")
-        if not (host and bucket and parts.username and parts.password and parts.scheme in ("http", "https")):
+        if not (
+            host
+            and _BUCKET.fullmatch(bucket)
+            and parts.username
+            and parts.password
+            and parts.scheme in ("http", "https")
+        ):
             raise Malformed(message, field="s3")
         return cls(
             endpoint=f"{host}:{port}" if port else host,

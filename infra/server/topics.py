@@ -11,6 +11,8 @@ from domain.errors import Malformed, Unavailable
 from infra.settings import Settings
 
 LARGEST_RECORD = 8 << 20
+BOOTSTRAP_MS = 5_000
+"""How long Kafka is waited for where nothing is known of it yet."""
 FOR_EVER = {"retention.ms": "-1", "retention.bytes": "-1", "cleanup.policy": "delete"}
 AN_HOUR = {"retention.ms": "3600000", "cleanup.policy": "delete"}
 
@@ -36,7 +38,7 @@ def make_topics(settings: Settings, brokers: str) -> None:
     Raises: Unavailable, where Kafka does not answer; Malformed, where the events lie in another number of partitions.
     """
     try:
-        admin = KafkaAdminClient(bootstrap_servers=brokers.split(","))
+        admin = KafkaAdminClient(bootstrap_servers=brokers.split(","), bootstrap_timeout_ms=BOOTSTRAP_MS)
     except KafkaError as error:
         raise Unavailable(f"Kafka at {brokers} does not answer: {error}; see whether it runs") from error
     try:

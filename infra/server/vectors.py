@@ -173,8 +173,14 @@ class VectorStore:
 
     def create(self, connection: Pg, generation: int) -> None:
         """Make the collection and the tables of a generation; what is there stays."""
-        self.milvus.create(self._schema(generation), FIELDS, directions.DIMENSIONS)
-        make(connection, self._schema(generation), TABLES)
+        schema = self._schema(generation)
+        (there,) = connection.execute("SELECT to_regclass(%s)", (f"{identifier(schema)}.embeddings",)).fetchone() or (
+            0,
+        )
+        if there is None:
+            self.milvus.drop(schema)  # what another life of this prefix left under the name is none of its rows
+        self.milvus.create(schema, FIELDS, directions.DIMENSIONS)
+        make(connection, schema, TABLES)
 
     def rows(self, connection: Pg, generation: int, *, fresh: bool) -> MilvusVectorRows:
         """What the projection writes to, in the transaction of the page."""
@@ -310,9 +316,9 @@ class _Near:
         if project:
             clauses.append(f'project == "{uuid_of(project)}"')
         if self._as_of.position is not None:
-            clauses.append(f"{KEY} <= {self._as_of.position}")
+            clauses.append(f"{KEY} <= {min(self._as_of.position, EVER)}")
         elif self._as_of.time_us is not None:
-            clauses.append(f"time_us <= {self._as_of.time_us}")
+            clauses.append(f"time_us <= {min(self._as_of.time_us, EVER)}")
         if without:
             clauses.append(f"{KEY} not in [{','.join(map(str, without))}]")
         return " and ".join(clauses)

@@ -46,7 +46,14 @@ class Called:
 def environment(home: Path, told: Mapping[str, str] = NOTHING) -> dict[str, str]:
     """What `disco` sees: its data folder, the tree to import from, and what it is `told` besides."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("DISCO_")}
-    return {**kept, "DISCO_HOME": str(home), "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", "DISCO_WORKERS": "2", **told}
+    return {
+        **kept,
+        "DISCO_HOME": str(home),
+        "PYTHONPATH": str(ROOT),
+        "PYTHONUNBUFFERED": "1",
+        "DISCO_WORKERS": "2",
+        **told,
+    }
 
 
 def call(home: Path, *arguments: object, told: Mapping[str, str] = NOTHING) -> Called:

@@ -16,7 +16,8 @@ from tests.servers import fresh_name, servers
 class S3Adapter:
     """Blobs in a fresh bucket, through handles that share this machine's cache."""
 
-    def __init__(self, folder: Path, url: str) -> None:
+    def __init__(self, folder: Path, url: str, made_by: str) -> None:
+        self.made_by = made_by
         server, _, _ = url.rpartition("/")
         self.address = S3Address.parse(f"{server}/{fresh_name('disco-test-')}/some/folder")
         self.folder = folder / "cache"
@@ -49,7 +50,7 @@ class S3Adapter:
 
 def s3_adapter(folder: Path) -> S3Adapter:
     """Over the server that is to be used; skips where there is none."""
-    return S3Adapter(folder, servers().s3)
+    return S3Adapter(folder, servers().s3, "s3")
 
 
 def versity_adapter(folder: Path) -> S3Adapter:
@@ -57,7 +58,7 @@ def versity_adapter(folder: Path) -> S3Adapter:
     url = servers().versity
     if url is None:
         pytest.skip("there is no versitygw here; run: make servers")
-    return S3Adapter(folder, url)
+    return S3Adapter(folder, url, "versity")
 
 
 S3 = {"s3": s3_adapter, "versity": versity_adapter}

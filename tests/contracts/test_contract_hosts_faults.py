@@ -92,6 +92,22 @@ def test_a_member_that_ends_by_itself_is_followed_by_another(hosts: Hosts, topic
     assert [notes.offsets(partition) for partition in range(2)] == [topic.whole(0), topic.whole(1)]
 
 
+def test_workers_of_the_other_kind_are_waited_for(hosts: Hosts, topic: Topic, notes: Notes) -> None:
+    """Given a group that the other kind of host works for, then this one leaves it alone until the other has ended."""
+    others, theirs = Hosts("plain" if hosts.kind == "faust" else "faust"), Notes(notes.group)
+    other = others.start(theirs, topic)
+    topic.produce(10)
+    within(PATIENCE_S, lambda: theirs.count() == 10)
+    host = hosts.start(notes, topic)
+    within(PATIENCE_S, lambda: host.failure is not None)
+    topic.produce(10)
+    within(PATIENCE_S, lambda: theirs.count() == 20)
+    other.stop()
+    topic.produce(10)
+    within(PATIENCE_S, lambda: notes.count() == 10)
+    assert [theirs.offsets(each) + notes.offsets(each) for each in range(2)] == [topic.whole(0), topic.whole(1)]
+
+
 def test_a_worker_that_is_killed_loses_nothing(hosts: Hosts, topic: Topic, notes: Notes, tmp_path: Path) -> None:
     """Given a worker killed in mid-page, then another is given that page, and all that follows."""
     topic.produce(100)

@@ -234,6 +234,21 @@ def test_a_collection_that_was_half_made_is_finished(kept: FoldedViews) -> None:
     assert kept.milvus.near(name, query, limit=5, where="", since=written) == [(7, pytest.approx(1.0))]
 
 
+def test_a_new_generation_has_no_rows_of_another_life(corner: Corner) -> None:
+    """Given a collection that a former installation left, when it is made, then it is empty; made again, it stays."""
+    milvus = corner.kept.milvus
+    corner.generation = 9
+    corner.collection = schema_of(corner.kept.prefix, similarity.NAME, 9)
+    milvus.create(corner.collection, FIELDS, 128)
+    foreign = {"id": [1], "project": [A], "space": [5], "time_us": [5]}
+    milvus.write(corner.collection, foreign, [np.ones(128, dtype="<f4").tobytes()], fresh=True)
+    for rows in (0, 10):
+        with corner.kept.postgres.transaction() as connection:
+            corner.store.create(connection, 9)
+        assert corner.held() == rows
+        corner.write(_page(range(1, 11)))
+
+
 def test_spaces_of_any_name_are_kept_apart(kept: FoldedViews) -> None:
     """Given names with quotes, NUL, no letters and ten thousand, then each space finds its own alone."""
     spaces = ['a"b', "a' or 1 == 1", "", "x" * 10_000, "NUL \0", "🎵"]

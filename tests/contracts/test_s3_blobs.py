@@ -25,7 +25,7 @@ import soundfile
 
 from domain.errors import Corrupted, Malformed, Unavailable
 from infra.pool import WorkerPool
-from infra.server.blobs import S3Blobs, name_of
+from infra.server.blobs import RemoteFile, S3Blobs, name_of, trash_of
 from infra.server.s3 import S3Address, client_of
 from infra.tasks import take_in
 from tests.contracts.server_blobs import S3, S3Adapter
@@ -123,6 +123,26 @@ def test_content_that_was_damaged_in_the_store_is_never_given_as_data(s3: S3Adap
             other.path(blob.sha256)
     s3.elsewhere("third").put(b"as it should be", "a/b")
     assert other.path(blob.sha256).read_bytes() == b"as it should be"
+
+
+def test_a_bucket_copied_to_another_server_is_the_same_store(s3: S3Adapter, tmp_path: Path) -> None:
+    """Given blobs, one of them in the trash, when the objects are copied as a backup is, then all are there, whole."""
+    blobs = s3.open()
+    contents = [b"", b"small", os.urandom(20 << 20)]
+    names = [blobs.put(content, "a/b").sha256 for content in contents]
+    s3.bucket.move(name_of(names[1]), trash_of(names[1]))
+    other = S3["versity" if s3.made_by == "s3" else "s3"](tmp_path / "restored")
+    try:
+        for found in s3.bucket.list(""):
+            with io.BufferedReader(RemoteFile(s3.bucket, found)) as file:
+                other.bucket.put(found.name, file, found.size_bytes, "application/octet-stream")
+        restored = other.open()
+        for name, content in zip(names, contents, strict=True):
+            with restored.open(name) as file:
+                assert file.read() == content
+        assert set(restored.names()) == set(names)
+    finally:
+        other.close()
 
 
 def test_a_server_that_is_away_is_unavailable_and_worth_another_try(s3: S3Adapter, tmp_path: Path) -> None:

@@ -20,7 +20,6 @@ from domain.errors import Unavailable
 from domain.views import Filter
 from events.envelope import Proposed, Recorded
 from events.resources import ResourceDescribed, ResourceRenamed, ResourceTagged
-from infra.embedded import view as embedded
 from infra.embedded.database import Database
 from infra.embedded.log import SqliteLog
 from infra.server.documents import PgDocuments, catalogue_store, dead_letters_store, jobs_store

@@ -1,0 +1,226 @@
+"""The command line over real servers: the same verbs, workers as processes, and the way from and into a folder."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import soundfile
+
+from infra.server.postgres import postgres_of
+from infra.settings import Settings
+from tests.cli.calling import PATIENCE_S, Called, begin, call
+from tests.cli.conftest import Disco, Filled
+from tests.given import RATE_HZ, sine
+from tests.installations import told
+from tests.server.corner import drop_all
+
+if TYPE_CHECKING:
+    from tests.installations import Installations
+
+HEARING = 9
+"""Processors that answer an imported sound."""
+
+
+class Here:
+    """An installation, and the command line on it, each call a process of its own."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    def __call__(self, *arguments: object, **more: str) -> Called:
+        """Run a verb to its end."""
+        return call(self.settings.home, *arguments, told={**told(self.settings), **more})
+
+    @contextmanager
+    def working(self, *arguments: object, **more: str) -> Iterator[subprocess.Popen[str]]:
+        """A worker, from when it says that it works; it is told to stop at the end, and must end well."""
+        process = begin(self.settings.home, "worker", "--json", *arguments, told={**told(self.settings), **more})
+        with process:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            try:
+                assert process.stdout.readline(), process.stderr.read()
+                yield process
+                process.send_signal(signal.SIGTERM)
+                assert process.wait(PATIENCE_S) == 0, process.stderr.read()
+            finally:
+                process.kill()
+
+
+@pytest.fixture
+def here(installations: Installations) -> Iterator[Here]:
+    """An empty installation."""
+    with installations.one() as settings:
+        yield Here(settings)
+
+
+def _digests(answer: Called) -> dict[str, str]:
+    return {view["name"]: view["digest"] for view in answer.json}
+
+
+def _until(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < end, "it never came"
+        time.sleep(0.2)
+
+
+def _tone(path: Path, hz: float) -> Path:
+    soundfile.write(path, sine(hz), RATE_HZ)
+    return path
+
+
+def _troubled(home: Path, disco: Disco, path: Path) -> None:
+    """A sound whose analyses take longer than they may: each ends as a dead letter."""
+    assert disco(home, "import", path, "--project", "Band", "--no-wait").status == 0
+    with begin(home, "serve", "--port", 0, told={"DISCO_TASK_TIMEOUT_S": "0.01"}) as serving:
+        _until(lambda: len(disco(home, "dead-letters", "--json").json) == HEARING)
+        serving.send_signal(signal.SIGTERM)
+        serving.communicate(timeout=PATIENCE_S)
+
+
+def test_a_catalogue_goes_into_servers_and_back_with_every_view_the_same(
+    here: Here, disco: Disco, filled: Filled, home: Path, tmp_path: Path
+) -> None:
+    """Given a folder with analyses, an accompaniment, changes and dead letters, when moved, then all views are equal.
+
+    So they are when what became of it on the servers is moved into another folder; verify is clean on all three. A
+    worker finds that all is answered, and goes on from there.
+    """
+    song, tone = filled.assets["song"], filled.assets["tone"]
+    _troubled(home, disco, _tone(tmp_path / "long.wav", 777.0))
+    for verb in (("rename", song, "Our song"), ("tag", song, "take-2", "loud"), ("archive", tone)):
+        assert disco(home, *verb).status == 0
+    exported = disco(home, "export", tmp_path / "there.tar.gz", "--json").json
+    before = _digests(disco(home, "views", "--digests", "--json"))
+    moved = here("import-log", tmp_path / "there.tar.gz", "--json").json
+    assert (moved["head"], moved["new_events"], moved["new_blobs"]) == (
+        exported["events"],
+        exported["events"],
+        exported["blobs"],
+    )
+    assert moved["digests"] == before
+    assert here("verify", "--blobs", "--json").json["clean"]
+    assert len(here("dead-letters", "--json").json) == HEARING
+    with here.working():
+        assert (
+            here("import", filled.files / "song.wav", "--project", "Band", "--json").json["imported"][0]["new"] is False
+        )
+        assert here("generate", "accompaniment", song, "--seed", 9, "--json").status == 0
+        assert here("retry", "--all", "--json").json["failed"] == 0
+        assert here("restore", tone).status == 0
+    events = [json.loads(line) for line in here("events", "--json").out.splitlines()]
+    assert len({event["id"] for event in events}) == len(events)
+    assert len([e for e in events if e["type"] == "disco.loudness.measured" and e["subject"] == song]) == 1
+    after = _digests(here("views", "--digests", "--json"))
+    assert after != before
+    assert here("verify", "--json").json["clean"]
+    assert here("export", tmp_path / "back.tar", "--json").json["events"] == len(events)
+    assert disco(tmp_path / "back", "import-log", tmp_path / "back.tar", "--json").json["digests"] == after
+    assert disco(tmp_path / "back", "verify", "--blobs", "--json").json["clean"]
+
+
+def test_an_archive_is_not_read_in_while_workers_run(here: Here, disco: Disco, filled: Filled, tmp_path: Path) -> None:
+    """Given a worker, when an archive is imported, then it is a conflict that says what to do, and nothing is written."""
+    disco(filled.home, "export", tmp_path / "log.tar")
+    with here.working():
+        refused = here("import-log", tmp_path / "log.tar", "--json")
+    assert (refused.status, refused.error["code"]) == (4, "conflict")
+    assert "stop them" in refused.error["message"]
+    assert here("projects", "--json").json == []
+
+
+def test_workers_share_the_work_come_and_go(here: Here, tmp_path: Path) -> None:
+    """Given workers for processors, for views and for all, one killed and one that joins, then each answer is there once.
+
+    Nobody is waited for who is gone, the verbs for looking see it all, and the last to leave leaves nothing behind.
+    """
+    files = tmp_path / "Loops"
+    files.mkdir()
+    for number in range(8):
+        _tone(files / f"{number}.wav", 200.0 + 10 * number)
+    with here.working("--views", ""), here.working("--processors", ""), here.working("--processors", "") as third:
+        assert here("import", files, "--no-wait").status == 0
+        third.kill()
+        third.wait()
+        third.send_signal = lambda _: None  # type: ignore[method-assign]  # nobody is there to hear it
+        third.wait = lambda _=None: 0  # type: ignore[method-assign]  # it was killed
+        with here.working():
+            _until(lambda: _pending(here) == 0)
+            assert here("import", _tone(tmp_path / "late.wav", 900.0), "--project", "Loops").status == 0
+    assert here("import", _tone(tmp_path / "alone.wav", 950.0), "--project", "Loops", "--json").json["pending"] == 0
+    events = [json.loads(line) for line in here("events", "--json").out.splitlines()]
+    assert len([event for event in events if event["type"] == "disco.audio.imported"]) == 10
+    assert len([event for event in events if "processors" in event["source"]]) == 10 * HEARING
+    assert here("verify", "--json").json["clean"]
+    assert here("replay", "--json").json["same"]
+    hits = here("search", "late", "--json").json
+    asset = next(hit["id"] for hit in hits if hit["kind"] == "asset")
+    assert len(here("lineage", asset, "--down", "--json").json["nodes"]) == 1 + HEARING
+    assert len(here("similar", asset, "--json").json) == 9
+
+
+def _pending(here: Here) -> int:
+    return sum(job["pending"] for job in here("jobs", "--json").json)
+
+
+def test_a_lost_database_is_made_anew_from_kafka(here: Here, tmp_path: Path) -> None:
+    """Given all of PostgreSQL lost, then nothing starts but what makes the ledger anew; then all is as before.
+
+    A worker brings the views there without waiting for another event, and what was imported once is known.
+    """
+    song = _tone(tmp_path / "song.wav", 440.0)
+    asset = here("import", song, "--project", "Songs", "--json").json["imported"][0]["asset_id"]
+    before = _digests(here("views", "--digests", "--json"))
+    head = len(here("events", "--json").lines)
+    postgres = postgres_of(here.settings)
+    drop_all(postgres)
+    postgres.close()
+    for verb in (("projects",), ("rename", asset, "x"), ("worker",)):
+        refused = here(*verb, "--json")
+        assert (refused.status, refused.error["code"]) == (4, "conflict")
+        assert "disco rebuild-ledger" in refused.error["message"]
+    made = here("rebuild-ledger", "--progress", "--json")
+    assert made.json["events"] == head
+    with here.working():
+        _until(lambda: {view["lag"] for view in here("views", "--json").json} == {0})
+        again = here("import", song, "--project", "Songs", "--json").json
+        assert (again["imported"][0]["asset_id"], again["imported"][0]["new"]) == (asset, False)
+        _until(lambda: _pending(here) == 0)
+        assert _digests(here("views", "--digests", "--json")) == before
+    assert len(here("events", "--json").lines) == head
+    assert here("verify", "--json").json["clean"]
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "status", "words"),
+    [
+        ("DISCO_KAFKA", "127.0.0.1:1", 6, "Kafka at 127.0.0.1:1 does not answer"),
+        ("DISCO_POSTGRES", "postgresql://u:hidden@127.0.0.1:1/d", 6, "PostgreSQL at 127.0.0.1:1/d"),
+        ("DISCO_NEO4J", "bolt://u:hidden@127.0.0.1:1", 6, "Neo4j at 127.0.0.1:1"),
+        ("DISCO_MILVUS", "", 2, "DISCO_MILVUS"),
+        ("DISCO_S3", "http://hidden", 2, "http[s]://KEY:SECRET@HOST:PORT/BUCKET"),
+        ("DISCO_PARTITIONS", "5", 2, "set it to 4"),
+    ],
+)
+def test_what_is_missing_is_told_in_one_line(
+    setting: str,
+    value: str,
+    status: int,
+    words: str,
+    here: Here,
+) -> None:
+    """Given a server that is down or a setting that is missing or wrong, then one line says which, and no password."""
+    answer = here("lineage", "cd1f00b3-f66e-5554-b5ab-f49afa09b254", **{setting: value})
+    assert answer.status == status, answer.err
+    assert words in answer.err
+    assert "hidden" not in answer.err
+    assert len(answer.err.splitlines()) == 1, answer.err
