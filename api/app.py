@@ -23,7 +23,8 @@ from api.graphql.http import GraphQLEndpoint
 from api.graphql.sse import SseEndpoint
 from api.graphql.websocket import WebSocketEndpoint
 from api.guard import LOOPBACK, Guard
-from api.rest import rest
+from api.metrics import Measured
+from api.rest import probes, rest
 from api.slow import SEND_S
 from api.threads import Threads
 from domain.errors import DiscoError, Malformed, NotFound
@@ -82,6 +83,17 @@ def create_app(
     )
     _answer_problems(app)
     app.add_middleware(Guard, allowed_hosts=allowed_hosts)
+    app.add_middleware(Measured, metrics=shared.metrics, routes=app.router.routes)
+    return app
+
+
+def create_probes(service: Service) -> FastAPI:
+    """The ASGI application by which a process that answers nothing else is watched, from this machine alone."""
+    shared = Shared(service, Feed(service.log), Threads())
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    app.router.routes.extend(probes(shared))
+    _answer_problems(app)
+    app.add_middleware(Guard)
     return app
 
 

@@ -85,6 +85,11 @@ class Feed:
             else:
                 await moved.wait()
 
+    @property
+    def position(self) -> int | None:
+        """How far the log has been read for its readers; None before the first of them."""
+        return None if self._pump is None else self._last
+
     def _from_ring(self, cursor: int, selection: Selection) -> Page:
         start = bisect_right(self._positions, cursor)
         events = self._events[start : start + PAGE]

@@ -1,4 +1,4 @@
-"""REST: what GraphQL is not made for: uploads, downloads in ranges, provenance documents, health."""
+"""REST: what GraphQL is not made for: uploads, downloads in ranges, provenance documents; health and metrics."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from api.errors import fitting
 from api.export import FORMATS, exported
 from api.graphql.context import Shared
 from api.graphql.scalars import as_of
+from api.health import healthz, metrics, readyz
 from api.ranges import parse_range
 from api.tokens import token_text
 from domain.access import Permission
@@ -49,9 +50,15 @@ def rest(shared: Shared) -> list[Route]:
             ("/api/blobs/{sha256}", ["GET", "HEAD"], download),
             ("/api/resources/{id}/content", ["GET", "HEAD"], content),
             ("/api/lineage/{id}/{format}.json", ["GET"], lineage),
-            ("/healthz", ["GET"], healthz),
-            ("/readyz", ["GET"], readyz),
         )
+    ] + probes(shared)
+
+
+def probes(shared: Shared) -> list[Route]:
+    """The routes by which others see how this process is."""
+    return [
+        Route(f"/{endpoint.__name__}", _served(endpoint, shared), methods=["GET"], name=endpoint.__name__)
+        for endpoint in (healthz, readyz, metrics)
     ]
 
 
@@ -286,18 +293,3 @@ async def lineage(request: Request, shared: Shared) -> Response:
     id, moment = parse_id(request.path_params["id"]), as_of(request.query_params.get("asOf"))
     document = await shared.threads.wait(exported, shared.service, id, format, moment=moment)
     return Response(document.body, media_type=FORMATS[format].media_type)
-
-
-@requires(Permission.READ)
-async def healthz(request: Request, shared: Shared) -> Response:
-    """The process answers."""
-    return _json({"status": "ok"})
-
-
-@requires(Permission.READ)
-async def readyz(request: Request, shared: Shared) -> Response:
-    """The log and the views answer; 503 while they do not."""
-    views = await shared.threads.run(shared.service.views.status)
-    head = await shared.threads.run(shared.service.log.head)
-    told = [{"name": view.name, "version": view.version, "lag": view.lag, "state": view.state} for view in views]
-    return _json({"status": "ready", "position": str(head), "views": told})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -41,6 +41,28 @@ class ImportReport:
     job: str
     imported: list[Imported] = field(default_factory=list)
     failed: list[Failure] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A server that this process uses; `fault` says why it does not answer, and is None where it does.
+
+    needed: without it this process can do nothing at all; without another, only what rests on that one fails.
+    """
+
+    name: str
+    fault: str | None
+    needed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Gauge:
+    """A number as it is at this moment, with its unit at the end of its name; labels are of few values, never ids."""
+
+    name: str
+    about: str
+    value: float
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 class Service(Protocol):
@@ -135,6 +157,12 @@ class Service(Protocol):
 
     def processors(self) -> dict[str, str]:
         """The version of every processor there is, by its name."""
+
+    def servers(self) -> Sequence[Server]:
+        """Every server in use, asked now, in a few seconds at most; none where there is only a folder."""
+
+    def gauges(self, *, outside: bool) -> Sequence[Gauge]:
+        """How this process's parts stand; with `outside` also what has to be read, of the log. Raises: Unavailable."""
 
     def close(self) -> None:
         """Stop the runner, end the workers, close the files."""

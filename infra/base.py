@@ -17,7 +17,7 @@ from domain.errors import Malformed
 from domain.handling import Done
 from domain.ids import EventId, ProjectId, ResourceId
 from domain.ports import Blobs, EventLog, Progress, ProgressFeed
-from domain.service import Failure, Imported, ImportReport
+from domain.service import Failure, Gauge, Imported, ImportReport, Server
 from domain.views import Difference, Filter, Kind, Views
 from events.envelope import Proposed
 from infra.clock import SystemClock
@@ -196,6 +196,21 @@ class BaseDisco(ABC):
     def processors(self) -> dict[str, str]:
         """See `Service.processors`."""
         return {name: processor.version for name, processor in PROCESSORS.items()}
+
+    def servers(self) -> Sequence[Server]:
+        """See `Service.servers`."""
+        return ()
+
+    def gauges(self, *, outside: bool) -> Sequence[Gauge]:
+        """See `Service.gauges`."""
+        busy, size = self._pool.busy(), self.settings.workers
+        pool = [
+            Gauge("pool_busy_processes", "Worker processes with a task at hand.", busy),
+            Gauge("pool_size_processes", "Worker processes there may be.", size),
+        ]
+        if not outside:
+            return pool
+        return [*pool, Gauge("log_head_position", "The last position of the log.", self.log.head())]
 
     def __enter__(self) -> Self:
         return self

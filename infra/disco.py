@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 from domain.errors import Unavailable
+from domain.service import Gauge
 from domain.views import Difference
 from infra.base import BaseDisco
 from infra.embedded.blobs import FolderBlobs
@@ -86,6 +87,11 @@ class Disco(BaseDisco):
 
     def attend(self) -> None:
         """See `BaseDisco.attend`. Whoever has the runner's lease does."""
+
+    def gauges(self, *, outside: bool) -> Sequence[Gauge]:
+        """See `Service.gauges`."""
+        leads = Gauge("runner_leads", "1 where this process processes and projects.", self._runner.leads)
+        return [*super().gauges(outside=outside), leads]
 
     def rebuild(self, names: Sequence[str] = (), *, on_progress: Callable[[int, int], None] | None = None) -> None:
         """See `Service.rebuild`."""

@@ -42,6 +42,9 @@ class _Lent:
     def pids(self) -> list[int]:
         return self._pool.pids()
 
+    def busy(self) -> int:
+        return self._pool.busy()
+
     def close(self, *, kill: bool = False) -> None:
         """Leave it to its owner."""
 

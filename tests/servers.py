@@ -65,7 +65,7 @@ class Addresses:
 def servers() -> Addresses:
     """Where the real servers listen; the test is skipped, or under CI failed, where there are none."""
     found = _find()
-    return found if isinstance(found, Addresses) else _go_without(found)
+    return found if isinstance(found, Addresses) else go_without(found)
 
 
 @contextlib.contextmanager
@@ -73,7 +73,7 @@ def own_servers(folder: Path, *names: str) -> Iterator[LocalServers]:
     """Some servers of a test's own, to stop and kill at will; they and their data are gone at its end."""
     local = LocalServers(Places(Places.of(LocalServersSettings()).cache, folder))
     if lacking := [name for name in names if not is_installed(RECIPES[name], local.places)]:
-        _go_without(f"{', '.join(lacking)} must be installed for this test. Run: make servers")
+        go_without(f"{', '.join(lacking)} must be installed for this test. Run: make servers")
     try:
         local.start(*names)
         yield local
@@ -81,7 +81,8 @@ def own_servers(folder: Path, *names: str) -> Iterator[LocalServers]:
         local.wipe()
 
 
-def _go_without(why: str) -> NoReturn:
+def go_without(why: str) -> NoReturn:
+    """Skip the test, to be told loudly at the end of the run; under CI fail it."""
     if os.environ.get("CI") == "true" or os.environ.get("DISCO_REQUIRE_SERVERS") == "1":
         pytest.fail(f"the real servers are required here. {why}", pytrace=False)
     missed.append(why)

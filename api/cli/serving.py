@@ -45,7 +45,7 @@ def serve(
             if value is not None
         }
     )
-    listening = _listen(settings.host, settings.port)
+    listening = listen(settings.host, settings.port)
     with importing():
         import uvicorn  # noqa: F401  # wanted below; imported before the service works beside
 
@@ -65,8 +65,8 @@ def serve(
     shell.note("stopped")
 
 
-def _listen(host: str, port: int) -> socket.socket:
-    """A socket that listens. Raises: Unavailable."""
+def listen(host: str, port: int, *, option: str = "--port") -> socket.socket:
+    """A socket to listen on; `option` is what names its port. Raises: Unavailable."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.socket(family)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -74,7 +74,7 @@ def _listen(host: str, port: int) -> socket.socket:
         listening.bind((host, port))
     except OSError as error:
         listening.close()
-        raise Unavailable(f"cannot listen on {host}:{port}: {error.strerror}; name another with --port") from error
+        raise Unavailable(f"cannot listen on {host}:{port}: {error.strerror}; name another with {option}") from error
     return listening
 
 

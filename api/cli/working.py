@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import signal
 import threading
-from typing import Annotated
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from api.access import requires
 from api.cli.progress import bar
-from api.cli.shell import Shell
+from api.cli.serving import listen
+from api.cli.shell import Shell, importing
 from api.cli.verbs import verb
 from domain.access import Permission
+
+if TYPE_CHECKING:
+    from domain.service import Service
+
+LOOPBACK = "127.0.0.1"
+LEAVE_S = 10.0
 
 
 @verb("Operate", example="disco worker --profile server --views lineage_graph,similarity")
@@ -25,6 +34,10 @@ def worker(
     views: Annotated[
         str | None, typer.Option(metavar="NAME,…", help="Fold into these alone; '' for none. [default: all]")
     ] = None,
+    metrics_port: Annotated[
+        int | None,
+        typer.Option(min=0, max=65535, help="Tell how it is on 127.0.0.1 at this port; 0 takes a free one."),
+    ] = None,
 ) -> None:
     """Answer events and fold views until stopped, beside any number of other workers (server profile)."""
     ended = threading.Event()
@@ -32,9 +45,12 @@ def worker(
         signal.signal(number, lambda *_: ended.set())
     with shell.service(run=True, fresh=False) as service:
         groups = service.work(processors=_names(processors), views=_names(views))
-        shell.answer({"working": groups}, lambda console: console.print("\n".join(groups), markup=False))
-        shell.note("stop it with Ctrl+C")
-        ended.wait()
+        with _watched(service, metrics_port) as metrics:
+            told = {"working": groups, **({"metrics": metrics} if metrics else {})}
+            lines = [*groups, *([metrics] if metrics else [])]
+            shell.answer(told, lambda console: console.print("\n".join(lines), markup=False))
+            shell.note("stop it with Ctrl+C")
+            ended.wait()
     shell.note("stopped")
 
 
@@ -47,6 +63,28 @@ def rebuild_ledger(shell: Shell) -> None:
     with bar(shell, "Reading Kafka") as progress:
         events = opening.rebuild_ledger(shell.settings, on_progress=progress)
     shell.answer({"events": events}, lambda console: console.print(f"the ledger knows {events:,} events from Kafka"))
+
+
+@contextmanager
+def _watched(service: Service, port: int | None) -> Iterator[str | None]:
+    """Answer /healthz, /readyz and /metrics at a port, in a thread; the last one's address. Raises: Unavailable."""
+    if port is None:
+        yield None
+        return
+    listening = listen(LOOPBACK, port, option="--metrics-port")
+    with importing():
+        import uvicorn
+
+        from api.app import create_probes
+    config = uvicorn.Config(create_probes(service), log_level="warning", access_log=False, ws="none")
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, name="metrics", daemon=True)
+    thread.start()
+    try:
+        yield f"http://{LOOPBACK}:{listening.getsockname()[1]}/metrics"
+    finally:
+        server.should_exit = True
+        thread.join(LEAVE_S)
 
 
 def _names(text: str | None) -> list[str] | None:

@@ -12,6 +12,7 @@ from strawberry.dataloader import DataLoader
 
 from api.access import LOCAL
 from api.feed import Feed
+from api.metrics import Metrics
 from api.threads import Threads
 from api.tokens import parse
 from domain.access import Actor
@@ -38,6 +39,7 @@ class Shared:
     service: Service
     feed: Feed
     threads: Threads
+    metrics: Metrics = field(default_factory=Metrics)
 
 
 @dataclass(slots=True)

@@ -97,7 +97,7 @@ class Engine:
         executor = self._executor(asked, context, allowed)
         if not isinstance(executor, Executor):
             return Answer(_body(ExecutionResult(None, executor)), ran=False)
-        return Answer(_body(await self._run(executor)))
+        return Answer(_body(await self._run(executor, context)))
 
     async def subscribe(self, asked: Asked, context: Context) -> AsyncIterator[Message | Answer]:
         """Yield what a subscription gives; an Answer that did not run ends it at once. Runs queries too."""
@@ -109,7 +109,7 @@ class Engine:
             if context.last_event_id is not None:
                 yield Answer(_body(ExecutionResult(None, [Rejected(NOTHING_TO_RESUME)])), ran=False)
                 return
-            yield Message(orjson.dumps(_body(await self._run(executor))).decode())
+            yield Message(orjson.dumps(_body(await self._run(executor, context))).decode())
             return
         source = create_source_event_stream(executor)
         if executor.is_awaitable(source):
@@ -117,6 +117,13 @@ class Engine:
         if isinstance(source, ExecutionResult):
             yield Answer(_body(source), ran=False)
             return
+        with context.shared.metrics.subscribed():
+            async with aclosing(self._followed(executor, source)) as messages:  # type: ignore[type-var]  # a generator
+                async for message in messages:
+                    yield message
+
+    async def _followed(self, executor: Executor, source: object) -> AsyncIterator[Message]:
+        """A message for each payload of a subscription, the last of them what ended it."""
         sharing = self._sharing(executor)
         async with aclosing(cast(Any, source)) as payloads:  # Any: an async generator of our own
             try:
@@ -198,7 +205,13 @@ class Engine:
         if len(self._costs) > KEPT_COSTS:
             self._costs.popitem(last=False)
 
-    async def _run(self, executor: Executor) -> ExecutionResult:
+    async def _run(self, executor: Executor, context: Context) -> ExecutionResult:
+        with context.shared.metrics.operation(executor.operation.operation.value) as told:
+            result = await self._result(executor)
+            told.failed = bool(result.errors)
+            return result
+
+    async def _result(self, executor: Executor) -> ExecutionResult:
         result = executor.execute_operation()
         if not executor.is_awaitable(result):
             return cast(ExecutionResult, result)

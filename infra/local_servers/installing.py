@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Protocol
 
 from domain.errors import DiscoError
 from infra.local_servers.places import Places, locked
@@ -16,6 +17,25 @@ from infra.local_servers.steps import Steps
 
 Tell = Callable[[str, str], None]
 """Called with a server's name and what is happening to it."""
+
+
+class Installable(Protocol):
+    """What has a place of its own in the cache: a server's recipe, or a tool that is none."""
+
+    @property
+    def name(self) -> str:
+        """Of its folder and its lock."""
+        ...
+
+    @property
+    def version(self) -> str:
+        """Pinned; another one is installed beside."""
+        ...
+
+    @property
+    def install(self) -> Callable[[Steps, Path], None]:
+        """Fill a folder. Raises: DiscoError."""
+        ...
 
 
 def is_installed(recipe: Recipe, places: Places) -> bool:
@@ -42,8 +62,8 @@ def install(names: Iterable[str], places: Places, tell: Tell) -> list[DiscoError
     return [error for error in outcomes if error is not None]
 
 
-def install_one(recipe: Recipe, places: Places, tell: Tell) -> None:
-    """Install one server in a folder beside its place, and move it there when it is whole.
+def install_one(recipe: Installable, places: Places, tell: Tell) -> None:
+    """Install one server or tool in a folder beside its place, and move it there when it is whole.
 
     Raises: DiscoError, from the step that failed.
     """

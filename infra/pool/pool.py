@@ -88,6 +88,11 @@ class WorkerPool:
             while len(self._threads) < most and not self._closed:
                 self._grow()
 
+    def busy(self) -> int:
+        """How many children have a task at hand, or are starting."""
+        with self._changed:
+            return min(len(self._threads) - self._idle + len(self._tasks), self._size)
+
     def pids(self) -> list[int]:
         """The process ids of the children there are."""
         with self._changed:

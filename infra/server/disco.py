@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
+from domain.service import Gauge, Server
 from domain.views import Difference
 from infra.base import BaseDisco
 from infra.memory import calm_collector
 from infra.pool import WorkerPool
+from infra.server.health import Health
 from infra.server.installation import Installation
 from infra.server.recovery import mismatches
 from infra.server.worker import Worker
 from infra.settings import Settings
 
 RELAYED_S = 30.0
+POSTGRESQL, KAFKA = "postgresql", "kafka"
 
 
 class ServerDisco(BaseDisco):
@@ -35,6 +38,7 @@ class ServerDisco(BaseDisco):
         )
         self._register_models()
         self._worker: Worker | None = None
+        self._health = Health(self.installation.servers())
         calm_collector()
         if run:
             self.installation.relay.start()
@@ -59,6 +63,28 @@ class ServerDisco(BaseDisco):
         head = self.log.head()
         return self.pending() == 0 and self.installation.views.position() >= head == self.log.head()
 
+    def servers(self) -> Sequence[Server]:
+        """See `Service.servers`. A worker can do nothing without Kafka, where the others only write on."""
+        needed = {POSTGRESQL} if self._worker is None else {POSTGRESQL, KAFKA}
+        return [Server(name, fault, name in needed) for name, fault in self._health.look().items()]
+
+    def gauges(self, *, outside: bool) -> Sequence[Gauge]:
+        """See `Service.gauges`."""
+        leads = Gauge("relay_leads", "1 where this process brings the outbox to Kafka.", self.installation.relay.leads)
+        found = [*super().gauges(outside=outside), *self._group_gauges(), leads]
+        if outside:
+            waiting = self.installation.outbox()
+            found.append(Gauge("outbox_events", "Events that Kafka does not have yet.", waiting))
+        return found
+
+    def _group_gauges(self) -> Iterator[Gauge]:
+        for group, host in (self._worker.hosts if self._worker else {}).items():
+            lags, label = host.lag().values(), {"group": group}
+            behind, stalled = sum(lag.records for lag in lags), max((lag.stalled_s for lag in lags), default=0.0)
+            yield Gauge("group_partitions", "Partitions of the log that this worker follows.", len(lags), label)
+            yield Gauge("group_lag_records", "Records in them that are still to be taken.", behind, label)
+            yield Gauge("group_stalled_seconds", "For how long one of them has got nowhere.", stalled, label)
+
     def rebuild(self, names: Sequence[str] = (), *, on_progress: Callable[[int, int], None] | None = None) -> None:
         """See `Service.rebuild`."""
         self.installation.views.rebuild(names, on_progress=on_progress)
@@ -79,4 +105,5 @@ class ServerDisco(BaseDisco):
         if self._worker is not None:
             self._worker.stop()
         self._pool.close()
+        self._health.close()
         self.installation.close()

@@ -14,7 +14,6 @@ from typing import Any
 import faust
 from faust.app.base import BootStrategy
 from faust.types import TP
-from yarl import URL
 
 from domain.errors import Unavailable
 from infra.server.hosting import SupervisedHost, break_off
@@ -54,7 +53,7 @@ def _app(place: Place) -> _App:
     timing = place.timing
     return _App(
         place.group,
-        broker=[URL(f"kafka://{broker}") for broker in place.brokers.split(",")],
+        broker=";".join(f"kafka://{broker}" for broker in place.brokers.split(",")),
         processing_guarantee="at_least_once",
         web_enabled=False,
         topic_allow_declare=False,

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from domain.errors import NotFound
+from domain.errors import NotFound, Unavailable
 from domain.ids import ProjectId, ResourceId
 from domain.views import LINEAGE, NOW, AsOf, Direction, Edge, Lineage, Node, Relation
 from infra.keys import id_of, key_of
-from infra.server.graph_rows import labelled, suffix_of
+from infra.server.graph_rows import THERE, gone, labelled, suffix_of
 from infra.server.neo4j import Neo4j
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ class Neo4jGraph:
         """See `Graph.node`."""
         found = self.nodes([id], as_of)
         if not found:
-            raise _not_found(id, as_of)
+            raise self._not_found(id, as_of)
         return next(iter(found.values()))
 
     def nodes(self, ids: Sequence[str], as_of: AsOf = NOW) -> dict[str, Node]:
@@ -160,8 +160,14 @@ class Neo4jGraph:
         asked = Asked(direction, tuple(relations), tuple(kinds), as_of, first, after)
         found = self._neo4j.read(lambda ask: Walk(ask, suffix, asked, start).run(depth, deadline_s))
         if found is None:
-            raise _not_found(id, as_of)
+            raise self._not_found(id, as_of)
         return found
+
+    def _not_found(self, id: str, as_of: AsOf) -> NotFound | Unavailable:
+        there = labelled(THERE, suffix_of(self._prefix, self._live()))
+        if self._neo4j.read(lambda ask: ask(there, {}).single()) is None:
+            return gone(self._neo4j.where)
+        return NotFound(f"there is no resource {id} in the graph{'' if as_of == NOW else ' at that moment'}", id=id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,7 +298,3 @@ def _node(told: Sequence[Any], depth: int = 0) -> Node:
     """A node as it was told. Any: as the driver gives it."""
     id, kind, variant, label, project, born, born_us, archived, facts = told
     return Node(id, kind, variant, label, ProjectId(project), born, born_us, archived, orjson.loads(facts), depth)
-
-
-def _not_found(id: str, as_of: AsOf) -> NotFound:
-    return NotFound(f"there is no resource {id} in the graph{'' if as_of == NOW else ' at that moment'}", id=id)

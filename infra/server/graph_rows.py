@@ -12,6 +12,7 @@ An edge's downstream end is always of the partition that brings it, so that hold
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -47,6 +48,8 @@ _EDGE = "{since: r[2], since_us: r[3]}"
 _NEWEST = "coalesce(n.since, n.born), coalesce(n.since_us, n.born_us)"
 
 CONSTRAINT = "CREATE CONSTRAINT `{name}` IF NOT EXISTS FOR (n:Resource) REQUIRE n.id IS UNIQUE"
+MADE = "MERGE (:Generation)"
+THERE = "MATCH (g:Generation) RETURN g LIMIT 1"
 NEW_NODES = f"UNWIND $rows AS r CREATE (n:Resource {{id: r[0]}}) SET {_NODE}"
 HELD = "UNWIND $rows AS id MERGE (n:Resource {id: id}) SET n.held = true REMOVE n.held"
 NAMED = "UNWIND $rows AS id MERGE (:Resource {id: id})"
@@ -80,13 +83,13 @@ RELATIONSHIPS = f"""MATCH (n:Resource) WHERE n.id > $after WITH n ORDER BY n.id 
 OPTIONAL MATCH (n)-[e:{ANY_RELATION}]->(d)
 RETURN n.id, d.id, type(e), e.since, coalesce(e.until, $ever), e.since_us, coalesce(e.until_us, $ever) ORDER BY n.id"""
 FORGET_EDGES = "MATCH (:Resource)-[e]->() CALL (e) { DELETE e } IN TRANSACTIONS OF $size ROWS"
-FORGET_NODES = "MATCH (n:Resource|Version) CALL (n) { DETACH DELETE n } IN TRANSACTIONS OF $size ROWS"
+FORGET_NODES = "MATCH (n:Resource|Version|Generation) CALL (n) { DETACH DELETE n } IN TRANSACTIONS OF $size ROWS"
 
 
 @lru_cache(1024)
 def labelled(query: str, suffix: str) -> str:
     """A statement about one generation: its labels with the generation's suffix."""
-    return query.replace(":Resource", f":Resource_{suffix}").replace("Version", f"Version_{suffix}")
+    return re.sub(r"\b(Resource|Version|Generation)\b", rf"\1_{suffix}", query)
 
 
 class Neo4jGraphRows:
@@ -154,6 +157,8 @@ class Neo4jGraphRows:
         self._write_changes(tx)
 
     def _write(self, tx: Tx) -> None:
+        if tx.run(labelled(THERE, self._suffix)).single() is None:
+            raise gone(self._neo4j.where)
         upstream = {up for edges in self._edges.values() for up, _, _ in edges}
         mine = {down for edges in self._edges.values() for _, down, _ in edges}
         mine |= {down for ended in self._ended.values() for _, down in ended}
@@ -195,11 +200,13 @@ class GraphStore:
     def create(self, connection: Pg, generation: int) -> None:
         """Make the constraint that ids are unique, and with it the index that every statement begins at.
 
-        It is done when the index is; to wait for all the database's would be to wait for those who wait for us.
+        It is done when the index is; to wait for all the database's would be to wait for those who wait for us. A node
+        with nothing in it says that the generation is there: a server that lost its data would know as little of any.
         """
         suffix = suffix_of(self.prefix, generation)
         constraint = labelled(CONSTRAINT.format(name=f"resource_{suffix}"), suffix)
-        self.neo4j.write(lambda tx: tx.run(constraint).consume())
+        self._do(constraint)
+        self._do(labelled(MADE, suffix))
 
     def rows(self, connection: Pg, generation: int, *, fresh: bool) -> Neo4jGraphRows:
         """What the projection writes to, in a transaction of its own: it comes before the page's checkpoint."""
@@ -213,7 +220,10 @@ class GraphStore:
         suffix = suffix_of(self.prefix, generation)
         for forget in (FORGET_EDGES, FORGET_NODES):
             self.neo4j.ask(labelled(forget, suffix), size=DROPPED)
-        self.neo4j.write(lambda tx: tx.run(f"DROP CONSTRAINT `resource_{suffix}` IF EXISTS").consume())
+        self._do(f"DROP CONSTRAINT `resource_{suffix}` IF EXISTS")
+
+    def _do(self, statement: str) -> None:
+        self.neo4j.write(lambda tx: tx.run(statement).consume())
 
     def content(self, connection: Pg, generation: int) -> Iterator[content.Row]:
         """Every row as (key, content), in order of key."""
@@ -230,6 +240,11 @@ class GraphStore:
         while page := self.neo4j.read(partial(_page, query, after)):
             yield from page
             after = page[-1][0]
+
+
+def gone(where: str) -> Unavailable:
+    """What to say of a generation that should be there and is not."""
+    return Unavailable(f"{where} has lost the lineage graph; run: disco replay --view {lineage_graph.NAME}")
 
 
 def suffix_of(prefix: str, generation: int) -> str:

@@ -17,6 +17,7 @@ from infra.server.folding import Folding
 from infra.server.generations import Live
 from infra.server.graph import Neo4jGraph
 from infra.server.graph_rows import GraphStore
+from infra.server.health import ask_kafka
 from infra.server.log import ServerLog
 from infra.server.migrating import migrate
 from infra.server.milvus import Milvus
@@ -165,6 +166,21 @@ class Installation:
     def _published(self) -> int:
         with self.postgres.read() as connection:
             return ledger.published(connection)
+
+    def outbox(self) -> int:
+        """How many events Kafka does not have yet. Raises: Unavailable."""
+        with self.postgres.read(snapshot=True) as connection:
+            return ledger.head(connection) - ledger.published(connection)
+
+    def servers(self) -> dict[str, Callable[[], object]]:
+        """By each server's name, a cheap question to it, which raises where it does not answer."""
+        return {
+            "postgresql": self._published,
+            "kafka": partial(ask_kafka, self.brokers),
+            "neo4j": partial(self._neo4j.ask, "RETURN 1"),
+            "milvus": partial(self._milvus.collections, self.settings.topic_prefix),
+            "s3": partial(self.blobs.bucket.find, "nothing"),
+        }
 
     def expire(self) -> None:
         """Drop measurements that are older than they are to be kept, where there is such an age."""

@@ -11,8 +11,9 @@ import hashlib
 import struct
 from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -82,8 +83,7 @@ _BEGIN = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _END = b"\xff\xff"
 
 
-@dataclass(frozen=True, slots=True)
-class Given:
+class Given(NamedTuple):
     """One embedding."""
 
     id: str
@@ -96,8 +96,9 @@ class Given:
 class MilvusVectorRows:
     """`VectorRows` for one page: what is archived is written at once, embeddings by `flush`, to both stores at once."""
 
-    def __init__(self, milvus: Milvus, connection: Pg, schema: str, *, fresh: bool) -> None:
+    def __init__(self, milvus: Milvus, connection: Pg, schema: str, *, fresh: bool, begun: set[str]) -> None:
         self._milvus = milvus
+        self._begun = begun
         self._connection = connection
         self._collection = schema
         self._schema = identifier(schema)
@@ -126,14 +127,19 @@ class MilvusVectorRows:
             "space": [number_of(one.space) for one in given],
             "time_us": [one.at.time_us for one in given],
         }
-        # Of a generation's first page nothing tells whether it was tried before.
-        fresh = self._fresh and bool(_written(self._connection, self._schema))
+        fresh = self._fresh and self._has_begun()
         with ThreadPoolExecutor(1, "milvus") as beside:
             vectors = [one.raw for one in given]
             writing = beside.submit(self._milvus.write, self._collection, columns, vectors, fresh=fresh)
             (self._copy if self._fresh else self._insert)(given)
             self._connection.execute(WRITTEN.format(s=self._schema), (SLOTS, writing.result()))
         self._given.clear()
+
+    def _has_begun(self) -> bool:
+        """Whether a page of this generation was committed; of the first, nothing tells if it was tried before."""
+        if self._collection not in self._begun and _written(self._connection, self._schema):
+            self._begun.add(self._collection)
+        return self._collection in self._begun
 
     def _insert(self, given: list[Given]) -> None:
         """Tell in PostgreSQL what holds until when."""
@@ -170,6 +176,7 @@ class VectorStore:
     prefix: str
     name: str = similarity.NAME
     version: int = similarity.VERSION
+    begun: set[str] = field(default_factory=set, compare=False)
 
     def create(self, connection: Pg, generation: int) -> None:
         """Make the collection and the tables of a generation; what is there stays."""
@@ -178,13 +185,14 @@ class VectorStore:
             0,
         )
         if there is None:
+            self.begun.discard(schema)
             self.milvus.drop(schema)  # what another life of this prefix left under the name is none of its rows
         self.milvus.create(schema, FIELDS, directions.DIMENSIONS)
         make(connection, schema, TABLES)
 
     def rows(self, connection: Pg, generation: int, *, fresh: bool) -> MilvusVectorRows:
         """What the projection writes to, in the transaction of the page."""
-        return MilvusVectorRows(self.milvus, connection, self._schema(generation), fresh=fresh)
+        return MilvusVectorRows(self.milvus, connection, self._schema(generation), fresh=fresh, begun=self.begun)
 
     def finish(self, connection: Pg, generation: int) -> None:
         """Tell what holds until when, have vectors packed, and name the collection for whoever looks into Milvus."""
@@ -199,6 +207,7 @@ class VectorStore:
 
     def drop(self, connection: Pg, generation: int) -> None:
         """Take a generation away."""
+        self.begun.discard(self._schema(generation))
         generations.drop(connection, self._schema(generation))
         self.milvus.drop(self._schema(generation))
 
@@ -341,6 +350,7 @@ class _Near:
         return self._connection.execute(query, values).fetchall()
 
 
+@lru_cache(1024)
 def number_of(space: bytes) -> int:
     """A number for the name of a space: names have any length, and quotes."""
     return int.from_bytes(hashlib.sha256(space).digest()[:8]) >> 1

@@ -6,13 +6,15 @@ import json
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 import soundfile
+from prometheus_client.parser import text_string_to_metric_families
 
 from infra.server.postgres import postgres_of
 from infra.settings import Settings
@@ -30,10 +32,11 @@ HEARING = 9
 
 
 class Here:
-    """An installation, and the command line on it, each call a process of its own."""
+    """An installation, and the command line on it, each call a process of its own. said: by the last worker."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self.said = ""
 
     def __call__(self, *arguments: object, **more: str) -> Called:
         """Run a verb to its end."""
@@ -47,7 +50,8 @@ class Here:
             assert process.stdout is not None
             assert process.stderr is not None
             try:
-                assert process.stdout.readline(), process.stderr.read()
+                self.said = _document(process.stdout)
+                assert self.said, process.stderr.read()
                 yield process
                 process.send_signal(signal.SIGTERM)
                 assert process.wait(PATIENCE_S) == 0, process.stderr.read()
@@ -60,6 +64,16 @@ def here(installations: Installations) -> Iterator[Here]:
     """An empty installation."""
     with installations.one() as settings:
         yield Here(settings)
+
+
+def _document(lines: Iterable[str]) -> str:
+    """The lines of one JSON document, no more of them read; empty where there are none."""
+    told = ""
+    for line in lines:
+        told += line
+        if line.startswith("}"):
+            break
+    return told
 
 
 def _digests(answer: Called) -> dict[str, str]:
@@ -117,7 +131,7 @@ def test_a_catalogue_goes_into_servers_and_back_with_every_view_the_same(
         assert here("generate", "accompaniment", song, "--seed", 9, "--json").status == 0
         assert here("retry", "--all", "--json").json["failed"] == 0
         assert here("restore", tone).status == 0
-    events = [json.loads(line) for line in here("events", "--json").out.splitlines()]
+    events = here("events", "--json").lines
     assert len({event["id"] for event in events}) == len(events)
     assert len([e for e in events if e["type"] == "disco.loudness.measured" and e["subject"] == song]) == 1
     after = _digests(here("views", "--digests", "--json"))
@@ -129,7 +143,7 @@ def test_a_catalogue_goes_into_servers_and_back_with_every_view_the_same(
 
 
 def test_an_archive_is_not_read_in_while_workers_run(here: Here, disco: Disco, filled: Filled, tmp_path: Path) -> None:
-    """Given a worker, when an archive is imported, then it is a conflict that says what to do, and nothing is written."""
+    """Given a worker, when an archive is imported, then it is a conflict that says what to do; nothing is written."""
     disco(filled.home, "export", tmp_path / "log.tar")
     with here.working():
         refused = here("import-log", tmp_path / "log.tar", "--json")
@@ -139,25 +153,21 @@ def test_an_archive_is_not_read_in_while_workers_run(here: Here, disco: Disco, f
 
 
 def test_workers_share_the_work_come_and_go(here: Here, tmp_path: Path) -> None:
-    """Given workers for processors, for views and for all, one killed and one that joins, then each answer is there once.
+    """Given workers for processors and for views that join and leave, then each answer is there once.
 
-    Nobody is waited for who is gone, the verbs for looking see it all, and the last to leave leaves nothing behind.
+    Who imports when nobody works does the work. The verbs for looking see it all.
     """
     files = tmp_path / "Loops"
     files.mkdir()
     for number in range(8):
         _tone(files / f"{number}.wav", 200.0 + 10 * number)
-    with here.working("--views", ""), here.working("--processors", ""), here.working("--processors", "") as third:
-        assert here("import", files, "--no-wait").status == 0
-        third.kill()
-        third.wait()
-        third.send_signal = lambda _: None  # type: ignore[method-assign]  # nobody is there to hear it
-        third.wait = lambda _=None: 0  # type: ignore[method-assign]  # it was killed
+    with here.working("--views", ""):
+        with here.working("--processors", ""):
+            assert here("import", files, "--no-wait").status == 0
         with here.working():
-            _until(lambda: _pending(here) == 0)
             assert here("import", _tone(tmp_path / "late.wav", 900.0), "--project", "Loops").status == 0
     assert here("import", _tone(tmp_path / "alone.wav", 950.0), "--project", "Loops", "--json").json["pending"] == 0
-    events = [json.loads(line) for line in here("events", "--json").out.splitlines()]
+    events = here("events", "--json").lines
     assert len([event for event in events if event["type"] == "disco.audio.imported"]) == 10
     assert len([event for event in events if "processors" in event["source"]]) == 10 * HEARING
     assert here("verify", "--json").json["clean"]
@@ -166,6 +176,19 @@ def test_workers_share_the_work_come_and_go(here: Here, tmp_path: Path) -> None:
     asset = next(hit["id"] for hit in hits if hit["kind"] == "asset")
     assert len(here("lineage", asset, "--down", "--json").json["nodes"]) == 1 + HEARING
     assert len(here("similar", asset, "--json").json) == 9
+
+
+def test_a_worker_tells_how_it_is_at_a_port(here: Here) -> None:
+    """Given a worker with a port for metrics, then what it prints is loopback and ready, and tells of its groups."""
+    with here.working("--metrics-port", 0, "--processors", "", "--views", "catalogue"):
+        address = json.loads(here.said)["metrics"]
+        assert address.startswith("http://127.0.0.1:")
+        assert httpx.get(address.replace("/metrics", "/healthz")).json() == {"status": "ok"}
+        ready = httpx.get(address.replace("/metrics", "/readyz"), timeout=10.0).json()
+        assert ready["status"] == "ready", ready
+        families = {family.name: family for family in text_string_to_metric_families(httpx.get(address).text)}
+        (lag,) = families["disco_group_lag_records"].samples
+        assert lag.labels["group"].endswith("catalogue")
 
 
 def _pending(here: Here) -> int:

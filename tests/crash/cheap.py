@@ -117,6 +117,10 @@ class ThreadPool:
         """No processes."""
         return []
 
+    def busy(self) -> int:
+        """No processes."""
+        return 0
+
     def close(self, *, kill: bool = False) -> None:
         """See `WorkerPool.close`."""
         self._threads.shutdown(cancel_futures=True)
