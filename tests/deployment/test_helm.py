@@ -246,7 +246,7 @@ def test_the_command_line_takes_the_arguments(manifests: list[Manifest]) -> None
         known = CliRunner().invoke(app, [verb, "--help"], env={"COLUMNS": "200", "NO_COLOR": "1"}).output
         for word in rest:
             if word.startswith("--"):
-                assert word in known, f"disco {verb} {word}"
+                assert re.search(rf"{word}\b(?!-)", known), f"disco {verb} {word}"
 
 
 def test_pools_of_workers_do_what_they_are_told() -> None:

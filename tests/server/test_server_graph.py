@@ -253,7 +253,7 @@ def test_every_answer_is_the_embedded_graphs(
         events = spine.events()
         corner.generation().fold(cut(events, random), fresh=True)
         walks = Walks(spine.views.graph, corner.graph, events, random)
-        for _ in range(50):
+        for _ in range(30):
             walks.agree()
 
 
@@ -341,6 +341,24 @@ def test_dropping_a_generation_leaves_the_other(corner: Corner, tmp_path: Path) 
     assert (corner.content(1), corner.content(2)) == ([], expected)
     left = corner.neo4j.ask("MATCH (n) UNWIND labels(n) AS label RETURN DISTINCT label AS label")
     assert {row[0] for row in left if row[0].endswith(f"_{corner.store.prefix}_1")} == set()
+
+
+def test_a_graph_that_the_server_has_lost_is_unavailable_and_not_empty(corner: Corner, tmp_path: Path) -> None:
+    """Given a server that lost its data, then reads and folds say so, and what to do; and nothing is begun anew."""
+    events = _woven(13)
+    corner.generation().fold([events])
+    asset = next(event.subject for event in events if event.type == "disco.audio.imported")
+    corner.run("MATCH (n:Resource|Version|Generation) DETACH DELETE n")
+    for ask in (
+        corner.graph.node,
+        lambda asset: corner.graph.lineage(asset, Direction.UP),
+        lambda _: corner.fold([events]),
+    ):
+        with pytest.raises(Unavailable, match="disco replay --view lineage_graph"):
+            ask(asset)
+    assert corner.content() == []
+    corner.generation().fold([events], fresh=True)
+    assert corner.content() == embedded_content(tmp_path, lineage_graph.NAME, events)
 
 
 @pytest.mark.parametrize(
