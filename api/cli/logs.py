@@ -22,7 +22,7 @@ def log_to_file(home: Path) -> None:
     path = _place(home)
     handler = logging.FileHandler(path, encoding="utf-8", delay=True)
     handler.setFormatter(_Line())
-    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    logging.basicConfig(handlers=[handler], level=logging.WARNING)
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,

@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.request import Request, urlopen
 
@@ -30,6 +31,16 @@ def serving(home: Path) -> Iterator[tuple[subprocess.Popen[str], dict[str, str]]
             process.kill()
 
 
+@contextmanager
+def killed(process: subprocess.Popen[str]) -> Iterator[None]:
+    """What fails does not wait for a process that would go on for ever."""
+    try:
+        yield
+    except BaseException:
+        process.kill()
+        raise
+
+
 def test_import_and_follow_beside_the_service(
     serving: tuple[subprocess.Popen[str], dict[str, str]], disco: Disco, home: Path, filled: Filled, tmp_path: Path
 ) -> None:
@@ -41,7 +52,7 @@ def test_import_and_follow_beside_the_service(
     with urlopen(page, timeout=PATIENCE_S) as answer:  # noqa: S310  # the same
         assert b"<html" in answer.read()
     soundfile.write(tmp_path / "new.wav", sine(550.0), RATE_HZ)
-    with begin(home, "events", "--follow", "--json", "--type", "disco.audio.imported") as follower:
+    with begin(home, "events", "--follow", "--json", "--type", "disco.audio.imported") as follower, killed(follower):
         assert follower.stdout is not None
         history = [json.loads(follower.stdout.readline()) for _ in filled.assets]
         assert {item["subject"] for item in history} == set(filled.assets.values())

@@ -16,11 +16,12 @@ import pytest
 import soundfile
 from prometheus_client.parser import text_string_to_metric_families
 
+from infra.pool import WorkerPool
 from infra.server.postgres import postgres_of
 from infra.settings import Settings
 from tests.cli.calling import PATIENCE_S, Called, begin, call
 from tests.cli.conftest import Disco, Filled
-from tests.given import RATE_HZ, sine
+from tests.given import RATE_HZ, lent, sine
 from tests.installations import told
 from tests.server.corner import drop_all
 
@@ -32,15 +33,27 @@ HEARING = 9
 
 
 class Here:
-    """An installation, and the command line on it, each call a process of its own. said: by the last worker."""
+    """An installation, and the command line on it: in this process, in one of its own, as a worker.
 
-    def __init__(self, settings: Settings) -> None:
+    said: by the last worker.
+    """
+
+    def __init__(self, settings: Settings, disco: Disco, monkeypatch: pytest.MonkeyPatch) -> None:
         self.settings = settings
         self.said = ""
+        self._disco = disco
+        self._monkeypatch = monkeypatch
 
     def __call__(self, *arguments: object, **more: str) -> Called:
-        """Run a verb to its end."""
-        return call(self.settings.home, *arguments, told={**told(self.settings), **more})
+        """Run a verb in this process."""
+        with self._monkeypatch.context() as patch:
+            for name, value in {**told(self.settings), **more}.items():
+                patch.setenv(name, value)
+            return self._disco(self.settings.home, *arguments)
+
+    def process(self, *arguments: object) -> Called:
+        """Run a verb in a process of its own."""
+        return call(self.settings.home, *arguments, told=told(self.settings))
 
     @contextmanager
     def working(self, *arguments: object, **more: str) -> Iterator[subprocess.Popen[str]]:
@@ -60,10 +73,13 @@ class Here:
 
 
 @pytest.fixture
-def here(installations: Installations) -> Iterator[Here]:
+def here(
+    installations: Installations, disco: Disco, workers: WorkerPool, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Here]:
     """An empty installation."""
+    monkeypatch.setattr("infra.server.disco.WorkerPool", lambda *_, **__: lent(workers))
     with installations.one() as settings:
-        yield Here(settings)
+        yield Here(settings, disco, monkeypatch)
 
 
 def _document(lines: Iterable[str]) -> str:
@@ -87,18 +103,22 @@ def _until(condition: Callable[[], bool]) -> None:
         time.sleep(0.2)
 
 
-def _tone(path: Path, hz: float) -> Path:
-    soundfile.write(path, sine(hz), RATE_HZ)
+def _tone(path: Path, hz: float, *, seconds: float = 1.0) -> Path:
+    soundfile.write(path, sine(hz, seconds=seconds), RATE_HZ)
     return path
 
 
-def _troubled(home: Path, disco: Disco, path: Path) -> None:
-    """A sound whose analyses take longer than they may: each ends as a dead letter."""
+def _troubled(home: Path, disco: Disco, path: Path) -> int:
+    """A sound whose analyses take longer than they may: they end as dead letters; how many there are."""
     assert disco(home, "import", path, "--project", "Band", "--no-wait").status == 0
     with begin(home, "serve", "--port", 0, told={"DISCO_TASK_TIMEOUT_S": "0.01"}) as serving:
-        _until(lambda: len(disco(home, "dead-letters", "--json").json) == HEARING)
-        serving.send_signal(signal.SIGTERM)
-        serving.communicate(timeout=PATIENCE_S)
+        try:
+            _until(lambda: not any(job["pending"] for job in disco(home, "jobs", "--json").json))
+            serving.send_signal(signal.SIGTERM)
+            serving.communicate(timeout=PATIENCE_S)
+        finally:
+            serving.kill()
+    return len(disco(home, "dead-letters", "--json").json)
 
 
 def test_a_catalogue_goes_into_servers_and_back_with_every_view_the_same(
@@ -110,20 +130,21 @@ def test_a_catalogue_goes_into_servers_and_back_with_every_view_the_same(
     worker finds that all is answered, and goes on from there.
     """
     song, tone = filled.assets["song"], filled.assets["tone"]
-    _troubled(home, disco, _tone(tmp_path / "long.wav", 777.0))
+    letters = _troubled(home, disco, _tone(tmp_path / "long.wav", 777.0, seconds=30.0))
+    assert letters > 0
     for verb in (("rename", song, "Our song"), ("tag", song, "take-2", "loud"), ("archive", tone)):
         assert disco(home, *verb).status == 0
     exported = disco(home, "export", tmp_path / "there.tar.gz", "--json").json
     before = _digests(disco(home, "views", "--digests", "--json"))
-    moved = here("import-log", tmp_path / "there.tar.gz", "--json").json
+    moved = here.process("import-log", tmp_path / "there.tar.gz", "--json").json
     assert (moved["head"], moved["new_events"], moved["new_blobs"]) == (
         exported["events"],
         exported["events"],
         exported["blobs"],
     )
     assert moved["digests"] == before
-    assert here("verify", "--blobs", "--json").json["clean"]
-    assert len(here("dead-letters", "--json").json) == HEARING
+    assert here.process("verify", "--blobs", "--json").json["clean"]
+    assert len(here("dead-letters", "--json").json) == letters
     with here.working():
         assert (
             here("import", filled.files / "song.wav", "--project", "Band", "--json").json["imported"][0]["new"] is False
@@ -137,7 +158,7 @@ def test_a_catalogue_goes_into_servers_and_back_with_every_view_the_same(
     after = _digests(here("views", "--digests", "--json"))
     assert after != before
     assert here("verify", "--json").json["clean"]
-    assert here("export", tmp_path / "back.tar", "--json").json["events"] == len(events)
+    assert here.process("export", tmp_path / "back.tar", "--json").json["events"] == len(events)
     assert disco(tmp_path / "back", "import-log", tmp_path / "back.tar", "--json").json["digests"] == after
     assert disco(tmp_path / "back", "verify", "--blobs", "--json").json["clean"]
 
@@ -207,8 +228,7 @@ def test_a_lost_database_is_made_anew_from_kafka(here: Here, tmp_path: Path) -> 
     postgres = postgres_of(here.settings)
     drop_all(postgres)
     postgres.close()
-    for verb in (("projects",), ("rename", asset, "x"), ("worker",)):
-        refused = here(*verb, "--json")
+    for refused in (here("rename", asset, "x", "--json"), here.process("worker", "--json")):
         assert (refused.status, refused.error["code"]) == (4, "conflict")
         assert "disco rebuild-ledger" in refused.error["message"]
     made = here("rebuild-ledger", "--progress", "--json")

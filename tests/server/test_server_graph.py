@@ -349,11 +349,9 @@ def test_a_graph_that_the_server_has_lost_is_unavailable_and_not_empty(corner: C
     corner.generation().fold([events])
     asset = next(event.subject for event in events if event.type == "disco.audio.imported")
     corner.run("MATCH (n:Resource|Version|Generation) DETACH DELETE n")
-    for ask in (
-        corner.graph.node,
-        lambda asset: corner.graph.lineage(asset, Direction.UP),
-        lambda _: corner.fold([events]),
-    ):
+    graph = corner.graph
+    asked = (graph.node, lambda asset: graph.lineage(asset, Direction.UP), lambda _: corner.fold([events]))
+    for ask in asked:
         with pytest.raises(Unavailable, match="disco replay --view lineage_graph"):
             ask(asset)
     assert corner.content() == []
