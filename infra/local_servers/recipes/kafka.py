@@ -64,7 +64,9 @@ def _prepare(site: Site) -> None:
     (site.folder / "log4j2.properties").write_text(LOGGING)
     if not (site.data / "meta.properties").exists():
         cluster = urlsafe_b64encode(secrets.token_bytes(16)).decode().rstrip("=")
-        storage = ["kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(properties), "--ignore-formatted"]
+        # as one word: an id may begin with a dash
+        storage = ["kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", "-c", str(properties)]
+        storage.append("--ignore-formatted")
         site.steps.run("formatting its storage", _java(site, *storage))
 
 
