@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from concurrent.futures import wait
+from concurrent.futures import CancelledError, Future
 from functools import partial
 
 from domain.errors import Unavailable
@@ -79,8 +79,8 @@ class Answering:
             answered = self._processing.take(event, wanted, self._stop)
             if answered is not None:
                 under_way.append(answered)
-        wait(under_way)
-        if self._stop.is_set() or any(each.cancelled() for each in under_way):
+        ended = [_ended(each) for each in under_way]
+        if self._stop.is_set() or not all(ended):
             raise Unavailable("this worker is stopping; another one goes on")
         with self._postgres.transaction() as connection:
             connection.cursor().executemany(
@@ -89,3 +89,12 @@ class Answering:
                 [(name, partition, events[-1].position) for name in self._processors],
             )
         return events[-1].position
+
+
+def _ended(answered: Future[None]) -> bool:
+    """Wait until it is done; False where it was broken off, of which `concurrent.futures.wait` would not hear."""
+    try:
+        answered.result()
+    except CancelledError:
+        return False
+    return True

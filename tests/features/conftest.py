@@ -38,13 +38,13 @@ class Profile:
 
 @pytest.fixture(params=["embedded", "server"])
 def profile(request: pytest.FixtureRequest) -> Iterator[Profile]:
-    """Each profile in turn."""
+    """Each profile in turn. The servers' workers are hosted by the plain runner, which begins and ends sooner."""
     if request.param == "embedded":
         yield Profile("embedded", lambda: None)
         return
     installations = request.getfixturevalue("installations")
-    with ExitStack() as lent_out:
-        yield Profile("server", lambda: lent_out.enter_context(installations.one()))
+    with ExitStack() as taken:
+        yield Profile("server", lambda: taken.enter_context(installations.one()).model_copy(update={"runner": "plain"}))
 
 
 @pytest.fixture
