@@ -80,6 +80,7 @@ class Processing:
         self._running = 0
         self._halts = 0
         self._at_hand: set[tuple[str, str]] = set()
+        self._waiting: dict[_Work, threading.Timer] = {}
         self._changed = threading.Condition()
         self._planner = Planner(log, clock, self._unanswered)
 
@@ -110,6 +111,10 @@ class Processing:
         """Wait for the answers under way; what waits for another attempt is broken off."""
         with self._changed:
             self._halts += 1
+            for work, timer in self._waiting.items():
+                timer.cancel()
+                work.task.done.cancel()
+            self._waiting.clear()
             while self._running:
                 self._changed.wait(0.1)
 
@@ -182,10 +187,7 @@ class Processing:
     # Doing it
 
     def _submit(self, work: _Work) -> None:
-        """Hand work to the pool; what was broken off meanwhile is left."""
-        if work.task.halts != self._halts:
-            work.task.done.cancel()
-            return
+        """Hand work to the pool."""
         event = work.event
         cause = Cause(event.type, event.version, event.raw, f"position {event.position}")
         future = self._pool.submit(
@@ -236,17 +238,25 @@ class Processing:
             self._running -= 1
             task.left += len(again) - 1
             finished = task.left == 0
+            for work in again:
+                self._wait(work)
             self._changed.notify_all()
         if finished and not task.done.cancelled():
             task.done.set_result(None)
-        for work in again:
-            timer = threading.Timer(work.pause_s, self._resubmit, (work,))
-            timer.daemon = True
-            timer.start()
+
+    def _wait(self, work: _Work) -> None:
+        """Begin work after its pause; what was broken off meanwhile is left."""
+        if work.task.halts != self._halts:
+            work.task.done.cancel()
+            return
+        timer = self._waiting[work] = threading.Timer(work.pause_s, self._resubmit, (work,))
+        timer.daemon = True
+        timer.start()
 
     def _resubmit(self, work: _Work) -> None:
         with self._changed:
-            self._submit(work)
+            if self._waiting.pop(work, None) is not None:
+                self._submit(work)
 
     def _after_task_fault(self, work: _Work, fault: Fault) -> list[_Work]:
         """A task that failed as a whole says nothing about which processor is to blame: let each try on its own."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+import time
+from collections.abc import Callable
 
 import pytest
 
@@ -192,6 +194,34 @@ def test_work_that_was_cut_short_is_done_after_a_restart_and_once(start: Start) 
             ["disco.audio.imported", "disco.audio.described", "disco.silence.found"]
         )
     assert len({event.id for event in disco.events()}) == len(disco.events())
+
+
+def test_closing_does_not_wait_for_what_is_to_be_tried_again(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given an answer that waits a minute for its next attempt, when closed, then at once; it is there after a restart.
+
+    Nothing is left behind that would keep the process from ending.
+    """
+    trouble = Trouble()
+    trouble.error, trouble.times = Unavailable("not now"), 1
+    disco = start(*trouble.processors)
+    monkeypatch.setattr("infra.processing.BACKOFF_S", (60.0,))
+    asset = disco.given_audio(sine(seconds=0.02))
+    _until(lambda: trouble.calls == 1 and "disco.audio.described" in disco.types(asset))
+    before = set(threading.enumerate())
+    closing = threading.Thread(target=disco.service.close)
+    closing.start()
+    closing.join(20)
+    assert not closing.is_alive(), "it waits for the next attempt"
+    _until(lambda: not [each for each in before if each.is_alive() and "processors" in each.name])
+    disco = start(*trouble.processors).settled()
+    assert _kinds(disco, asset) == {"silence", "levels"}
+
+
+def _until(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < end, "it never came"
+        time.sleep(0.02)
 
 
 def test_progress_is_heard_by_who_listens_and_is_no_event(start: Start) -> None:
