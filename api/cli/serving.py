@@ -19,6 +19,7 @@ from domain.errors import Unavailable
 if TYPE_CHECKING:
     from infra.settings import Settings
 
+BACKLOG = 128
 GRACE_S = 3
 WARM_AFTER_S = 0.5
 
@@ -66,12 +67,13 @@ def serve(
 
 
 def listen(host: str, port: int, *, option: str = "--port") -> socket.socket:
-    """A socket to listen on; `option` is what names its port. Raises: Unavailable."""
+    """A socket that listens: who connects before anybody answers waits. `option` names its port. Raises: Unavailable."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.socket(family)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, port))
+        listening.listen(BACKLOG)
     except OSError as error:
         listening.close()
         raise Unavailable(f"cannot listen on {host}:{port}: {error.strerror}; name another with {option}") from error
