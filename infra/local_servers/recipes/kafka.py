@@ -27,6 +27,7 @@ log.dirs={data}
 auto.create.topics.enable=false
 group.initial.rebalance.delay.ms=0
 log.index.size.max.bytes=1048576
+log.cleaner.dedupe.buffer.size=16777216
 offsets.topic.num.partitions=4
 offsets.topic.replication.factor=1
 share.coordinator.state.topic.num.partitions=1
@@ -54,7 +55,7 @@ def _install(steps: Steps, into: Path) -> None:
 
 def _java(site: Site, *options: str) -> list[str]:
     logging = f"-Dlog4j2.configurationFile={site.folder / 'log4j2.properties'}"
-    return ["java", "-Xmx256m", "-XX:+UseSerialGC", logging, "-cp", f"{site.programs / 'libs'}/*", *options]
+    return ["java", "-Xmx384m", "-XX:+UseSerialGC", logging, "-cp", f"{site.programs / 'libs'}/*", *options]
 
 
 def _prepare(site: Site) -> None:
