@@ -27,6 +27,7 @@ from api.metrics import Measured
 from api.rest import probes, rest
 from api.slow import SEND_S
 from api.threads import Threads
+from api.traced import Traced
 from domain.errors import DiscoError, Malformed, NotFound
 from domain.service import Service
 
@@ -82,18 +83,20 @@ def create_app(
         ]
     )
     _answer_problems(app)
+    if service.spans.on:
+        app.add_middleware(Traced, spans=service.spans, routes=app.router.routes)
     app.add_middleware(Guard, allowed_hosts=allowed_hosts)
     app.add_middleware(Measured, metrics=shared.metrics, routes=app.router.routes)
     return app
 
 
-def create_probes(service: Service) -> FastAPI:
-    """The ASGI application by which a process that answers nothing else is watched, from this machine alone."""
+def create_probes(service: Service, *, allowed_hosts: Sequence[str] = LOOPBACK) -> FastAPI:
+    """The ASGI application by which a process that answers nothing else is watched; as `create_app`."""
     shared = Shared(service, Feed(service.log), Threads())
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.router.routes.extend(probes(shared))
     _answer_problems(app)
-    app.add_middleware(Guard)
+    app.add_middleware(Guard, allowed_hosts=allowed_hosts)
     return app
 
 

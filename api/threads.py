@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from contextvars import copy_context
 from typing import ParamSpec, TypeVar
 
 P = ParamSpec("P")
@@ -27,23 +28,29 @@ class Threads:
     async def run(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Await a blocking read or write."""
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._readers, lambda: call(*args, **kwargs))
+        return await loop.run_in_executor(self._readers, _within(call, *args, **kwargs))
 
     async def wait(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Await a call that may block for seconds."""
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._waiters, lambda: call(*args, **kwargs))
+        return await loop.run_in_executor(self._waiters, _within(call, *args, **kwargs))
 
     async def work(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Await a call that waits for the worker processes, which may take minutes."""
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._workers, lambda: call(*args, **kwargs))
+        return await loop.run_in_executor(self._workers, _within(call, *args, **kwargs))
 
     def close(self) -> None:
         """Let running calls end, take no more."""
         self._readers.shutdown(wait=False, cancel_futures=True)
         self._waiters.shutdown(wait=False, cancel_futures=True)
         self._workers.shutdown(wait=False, cancel_futures=True)
+
+
+def _within(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Callable[[], T]:
+    """The call, to be made in another thread as a part of the same request."""
+    context = copy_context()
+    return lambda: context.run(call, *args, **kwargs)
 
 
 def call_in(loop: asyncio.AbstractEventLoop, call: Callable[..., object], *args: object) -> None:

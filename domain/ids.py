@@ -47,6 +47,11 @@ def output_id(cause: str, processor: str, version: str, index: int) -> EventId:
     return EventId(derived("output", cause, processor, version, index))
 
 
+def is_id(text: str) -> bool:
+    """Whether `text` is UUID text as ours is."""
+    return _UUID.match(text) is not None
+
+
 def parse_id(text: str) -> ResourceId:
     """Return `text` as an id.
 

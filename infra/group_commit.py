@@ -11,8 +11,10 @@ from dataclasses import dataclass, field
 from domain.errors import Conflict, DiscoError, Malformed, Unavailable
 from domain.ids import EventId, ProjectId, ResourceId
 from domain.ports import Appended
+from domain.tracing import Spans
 from events.envelope import Proposed
 from infra.event_rows import Ready, Row, ready, row_of
+from infra.tracing import OFF, tell_appended
 
 GROUP_EVENTS = 20_000
 GATHER_S = 0.0005
@@ -51,10 +53,11 @@ The flag asks to look first which events are there, to answer those instead of w
 class GroupCommit:
     """Whoever stands first in the queue commits for those behind, then wakes the next.
 
-    write: see `Write`; forget: called where a transaction came to nothing.
+    write: see `Write`; forget: called where a transaction came to nothing; spans: told of every event written.
     """
 
-    def __init__(self, write: Write, forget: Callable[[], None]) -> None:
+    def __init__(self, write: Write, forget: Callable[[], None], spans: Spans = OFF) -> None:
+        self._spans = spans
         self._write = write
         self._forget = forget
         self._queue: deque[Request] = deque()
@@ -67,6 +70,7 @@ class GroupCommit:
             raise Malformed("an append needs at least one event", field="events")
         if any(event.project != events[0].project for event in events):
             raise Malformed("the events of one append belong to one project", field="project")
+        began_us = self._spans.now_us()
         request = Request(events[0].project, [ready(event) for event in events], expected or {})
         with self._queue_lock:
             self._queue.append(request)
@@ -78,6 +82,8 @@ class GroupCommit:
         if request.error is not None:
             raise request.error
         assert request.answer is not None  # noqa: S101  # a group's leader answers every request in it
+        if self._spans.on and request.answer.written:
+            tell_appended(self._spans, events, request.answer.positions, began_us)
         return request.answer
 
     def _follow(self, request: Request) -> None:

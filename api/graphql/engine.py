@@ -20,6 +20,7 @@ from api.graphql.limits import check_cost
 from api.graphql.prepare import Documents, Prepared
 from api.graphql.schema import SCHEMA
 from domain.errors import DiscoError, Forbidden, Malformed, Unavailable
+from domain.tracing import doing
 
 QUERY_S = 30.0
 KEPT_COSTS = 4096
@@ -206,9 +207,13 @@ class Engine:
             self._costs.popitem(last=False)
 
     async def _run(self, executor: Executor, context: Context) -> ExecutionResult:
-        with context.shared.metrics.operation(executor.operation.operation.value) as told:
+        kind = executor.operation.operation.value
+        with context.shared.metrics.operation(kind) as told, doing(context.service.spans, f"graphql {kind}") as work:
             result = await self._result(executor)
             told.failed = bool(result.errors)
+            if work is not None:
+                work.attributes["graphql.operation.type"] = kind
+                work.fault = "errors" if told.failed else None
             return result
 
     async def _result(self, executor: Executor) -> ExecutionResult:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import apsw
@@ -15,11 +16,13 @@ import structlog
 
 from domain.errors import Corrupted, Malformed, NewerVersion, Unavailable
 from domain.ports import EventLog
+from domain.tracing import Spans
 from events.envelope import Recorded
 from infra.embedded.database import Database
 from infra.embedded.generation import SCHEMA, table_of
 from infra.embedded.rows import fetch, fetch_one
 from infra.embedded.view import View
+from infra.tracing import OFF, tell_folded
 
 PAGE = 2_000
 TRANSACTION_PAGES = 5
@@ -56,7 +59,8 @@ class Folding:
     A view that cannot take an event stands still and says so; the others go on. It is tried again now and then.
     """
 
-    def __init__(self, database: Database, log: EventLog, views: Sequence[View]) -> None:
+    def __init__(self, database: Database, log: EventLog, views: Sequence[View], spans: Spans = OFF) -> None:
+        self._spans = spans
         self._database = database
         self._log = log
         self._views = {view.name: view for view in views}
@@ -177,6 +181,7 @@ class Folding:
         self, behind: list[Generation], pages: list[list[Recorded]], start: int, position: int, head: int
     ) -> None:
         """Fold pages into generations together; if that fails, into each on its own, so that one holds up no other."""
+        began_us = self._spans.now_us()
         try:
             caches = self._folded(behind, pages, start, position, head)
         except (Unavailable, Corrupted):
@@ -192,6 +197,9 @@ class Folding:
         self._caches |= caches
         for table in caches:
             self._failed.pop(table, None)
+        for generation in behind if self._spans.on else ():
+            if generation.table in caches and generation.state == "live":
+                tell_folded(self._spans, generation.view.name, chain.from_iterable(pages), began_us)
         with self.moved:
             self.moved.notify_all()
 

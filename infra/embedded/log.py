@@ -10,6 +10,7 @@ import apsw
 from domain.errors import Conflict, Corrupted, DiscoError, Malformed
 from domain.ids import EventId, ResourceId
 from domain.ports import ALL, Appended, Selection
+from domain.tracing import Spans
 from events.envelope import Proposed, Recorded
 from infra.embedded.database import Database, translated
 from infra.embedded.event_table import SCHEMA, insert
@@ -18,6 +19,7 @@ from infra.embedded.watch import Watch
 from infra.event_rows import COLUMNS, Ready, Row, recorded
 from infra.group_commit import Clash, GroupCommit, Next, Places, Request, check_expected, check_project
 from infra.keys import key_of
+from infra.tracing import OFF
 
 REMEMBERED = 50_000
 
@@ -25,10 +27,10 @@ REMEMBERED = 50_000
 class SqliteLog:
     """`EventLog` in one SQLite file."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, spans: Spans = OFF) -> None:
         self._database = database
         self._numbering = _Numbering()
-        self._commits = GroupCommit(self._write_group, self._numbering.forget)
+        self._commits = GroupCommit(self._write_group, self._numbering.forget, spans)
         with database.write() as connection:
             connection.execute(SCHEMA)
         self._watch = Watch(database, self.head)

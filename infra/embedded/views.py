@@ -13,6 +13,7 @@ import apsw
 from domain.errors import Unavailable
 from domain.ids import ProjectId
 from domain.ports import EventLog
+from domain.tracing import Spans
 from domain.views import Difference, ViewStatus
 from infra.embedded import documents, graph, series, vectors
 from infra.embedded.comparing import compare, digest
@@ -21,16 +22,17 @@ from infra.embedded.folding import PAGE, Folding, Generation
 from infra.embedded.generation import live
 from infra.embedded.rows import fetch_one
 from infra.embedded.view import VIEWS, View
+from infra.tracing import OFF
 from projections import catalogue, dead_letters, jobs, lineage_graph, measurements, similarity
 
 
 class SqliteViews:
     """`Views` in the same file as the log."""
 
-    def __init__(self, database: Database, log: EventLog, views: Sequence[View] = VIEWS) -> None:
+    def __init__(self, database: Database, log: EventLog, views: Sequence[View] = VIEWS, *, spans: Spans = OFF) -> None:
         self._database = database
         self._log = log
-        self._folding = Folding(database, log, views)
+        self._folding = Folding(database, log, views, spans)
         self.graph = graph.SqliteGraph(live(database, lineage_graph.NAME))
         self.vectors = vectors.SqliteVectors(live(database, similarity.NAME))
         self.series = series.SqliteSeries(live(database, measurements.NAME))
