@@ -17,7 +17,7 @@ from domain.ids import ProjectId, ResourceId
 from domain.parameters import ACCOMPANIMENT_MODEL, ACCOMPANIMENT_PARAMETERS, validate
 from domain.resource import Resource, analysis_in, merged
 from domain.views import Kind
-from events import analyses, exports, generations, imports, processing, resources
+from events import exports, generations, harmony, imports, processing, resources, rhythm
 from events.base import Event
 
 Past = Mapping[str, Resource | None]
@@ -210,9 +210,9 @@ def _generate_accompaniment(past: Past, command: c.GenerateAccompaniment) -> Dec
     id = ResourceId(ids.derived("generation", *made_of))
     if past[id] is not None:
         return Decision(id)
-    assert isinstance(beats, analyses.BeatsTracked)  # noqa: S101  # findings are keyed by KIND
-    assert isinstance(key, analyses.KeyEstimated)  # noqa: S101
-    assert isinstance(chords, analyses.ChordsEstimated)  # noqa: S101
+    assert isinstance(beats, rhythm.BeatsTracked)  # noqa: S101  # findings are keyed by KIND
+    assert isinstance(key, harmony.KeyEstimated)  # noqa: S101
+    assert isinstance(chords, harmony.ChordsEstimated)  # noqa: S101
     event = generations.AccompanimentRequested(
         generation_id=id,
         project_id=source.project,

@@ -131,20 +131,37 @@ def _digest(command: Command) -> str:
 
 def _repeated(log: EventLog, command_id: str, source: str) -> Done | None:
     """What came of the command of this id, None if there was none. Raises: Conflict, where that was another command."""
+    event = _first_of(log, command_id)
+    if event is None:
+        return None
+    if event.source not in (source, SOURCE):
+        raise _anothers(command_id, event)
+    token = Token(event.project, event.sequence, event.position)
+    return Done(event.subject, event.correlation, token, 0, (event.type,))
+
+
+def check_command_id(log: EventLog, command_id: str, *, about: ResourceId) -> None:
+    """Return where a command of this id about that resource may come. Raises: Conflict, where it was about another."""
+    event = _first_of(log, command_id)
+    if event is not None and event.subject != about:
+        raise _anothers(command_id, event)
+
+
+def _first_of(log: EventLog, command_id: str) -> Recorded | None:
+    """The first event that a command of this id came to."""
     first = EventId(ids.derived("command", command_id, 0))
     position = log.places([first]).get(first)
-    if position is None:
-        return None
-    event = log.at([position])[position]
-    if event.source not in (source, SOURCE):
-        raise Conflict(
-            f"the command id {command_id!r} is that of another command, which came to {event.type} of {event.subject}"
-            f" at position {position}; give this one an id of its own",
-            id=event.subject,
-            type=event.type,
-            position=position,
-        )
-    return Done(event.subject, event.correlation, Token(event.project, event.sequence, position), 0, (event.type,))
+    return None if position is None else log.at([position])[position]
+
+
+def _anothers(command_id: str, event: Recorded) -> Conflict:
+    return Conflict(
+        f"the command id {command_id!r} is that of another command, which came to {event.type} of {event.subject}"
+        f" at position {event.position}; give this one an id of its own",
+        id=event.subject,
+        type=event.type,
+        position=event.position,
+    )
 
 
 def _project(past: _Past, event: Event) -> ProjectId:

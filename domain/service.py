@@ -11,7 +11,8 @@ from domain.access import Access, Actor
 from domain.commands import Command
 from domain.handling import Done
 from domain.ids import ProjectId, ResourceId
-from domain.ports import Blobs, Clock, EventLog, Progress
+from domain.ports import Blobs, Clock, DirectTransfers, EventLog, Progress
+from domain.tracing import Spans
 from domain.views import Difference, Views
 
 
@@ -77,12 +78,20 @@ class Service(Protocol):
         """Large data."""
 
     @property
+    def direct(self) -> DirectTransfers | None:
+        """Transfers past this process, where clients can reach the store of blobs themselves."""
+
+    @property
     def views(self) -> Views:
         """What the truth says, made ready to be asked."""
 
     @property
     def clock(self) -> Clock:
         """The time."""
+
+    @property
+    def spans(self) -> Spans:
+        """Where work is told of, to be traced."""
 
     @property
     def access(self) -> Access:

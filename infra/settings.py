@@ -11,6 +11,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from domain.errors import Malformed
 
+KafkaSecurity = Literal["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"]
+SaslMechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
+
 
 class Settings(BaseSettings):
     """Where things are kept and how much they may take."""
@@ -21,14 +24,27 @@ class Settings(BaseSettings):
     workers: int = Field(default=max(1, os.cpu_count() or 1), ge=1, description="processes that analyse and render")
     warm_workers: int = Field(default=2, ge=0, description="workers that the service starts before they are needed")
     worker_memory_mib: int = Field(default=4096, ge=256, description="memory a worker may take")
-    task_timeout_s: float = Field(default=900.0, gt=0, description="time one event's processing may take")
+    task_timeout_s: float = Field(default=900.0, gt=0, description="time of an event, besides half a sound's length")
     host: str = Field(default="127.0.0.1", description="address the service listens on")
     port: int = Field(default=8765, ge=0, le=65535, description="port the service listens on")
     upload_limit_mib: int = Field(default=4096, ge=1, description="largest upload")
     development: bool = Field(default=False, description="GraphiQL, introspection and suggestions")
 
+    otlp_endpoint: str | None = Field(
+        default=None, pattern=r"^https?://[^\s@?#]+$", description="where traces go: an OpenTelemetry collector"
+    )
+
     profile: Literal["embedded", "server"] = Field(default="embedded", description="one file, or the servers below")
     kafka: str | None = Field(default=None, description="Kafka's brokers: HOST:PORT,…")
+    kafka_security: KafkaSecurity = Field(
+        default="plaintext", description="what Kafka's listener speaks: plaintext, ssl, sasl_plaintext or sasl_ssl"
+    )
+    kafka_sasl_mechanism: SaslMechanism = Field(default="SCRAM-SHA-512", description="how the password is shown")
+    kafka_user: str | None = Field(default=None, description="the user of sasl_plaintext and sasl_ssl")
+    kafka_password: SecretStr | None = Field(default=None, description="that user's password")
+    kafka_ca_file: Path | None = Field(
+        default=None, description="certificates that Kafka's is trusted by; by default the system's"
+    )
     postgres: SecretStr | None = Field(
         default=None, description="TimescaleDB: postgresql://USER:PASSWORD@HOST/DATABASE"
     )

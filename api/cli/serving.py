@@ -67,7 +67,10 @@ def serve(
 
 
 def listen(host: str, port: int, *, option: str = "--port") -> socket.socket:
-    """A socket that listens: who connects before anybody answers waits. `option` names its port. Raises: Unavailable."""
+    """A socket that listens: who connects before anybody answers waits. `option` names its port.
+
+    Raises: Unavailable.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.socket(family)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

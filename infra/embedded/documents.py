@@ -295,3 +295,8 @@ class SqliteRecords:
             query = f"SELECT key, document FROM {table}_rows WHERE key > ?{within} ORDER BY key LIMIT ?"
             rows = fetch(connection, query, [after, *([project] if project else []), first + 1])
         return [(key, orjson.loads(document)) for key, document in rows[:first]], len(rows) > first
+
+    def count(self) -> int:
+        """See `Records.count`."""
+        with self._snapshot() as (connection, table):
+            return int(connection.execute(f"SELECT count(*) FROM {table}_rows").get)

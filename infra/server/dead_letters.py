@@ -9,6 +9,7 @@ from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
 from domain.errors import Unavailable
+from infra.server.brokers import reached
 from infra.server.records import Record
 
 SEND_S = 10.0
@@ -25,7 +26,7 @@ class DeadLetters:
     def __call__(self, strangers: Sequence[tuple[Record, str]]) -> None:
         """Keep these. Raises: Unavailable."""
         try:
-            producer = KafkaProducer(bootstrap_servers=self._brokers.split(","), acks="all")
+            producer = KafkaProducer(**reached(self._brokers), acks="all")
             try:
                 for record, why in strangers:
                     log.warning("passed_over", why=why)

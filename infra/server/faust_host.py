@@ -13,10 +13,14 @@ from typing import Any
 
 import faust
 from faust.app.base import BootStrategy
+from faust.auth import Credentials, SASLCredentials, SSLCredentials
 from faust.types import TP
+from mode.threads import WorkerThread
 
 from domain.errors import Unavailable
-from infra.server.hosting import SupervisedHost, break_off
+from infra.server.brokers import Security, security_of
+from infra.server.farewell import end, say_farewell
+from infra.server.hosting import SWEEP_S, SupervisedHost, break_off, sweep
 from infra.server.lanes import Lanes
 from infra.server.membership import Member, Place, log
 from infra.server.probe import Probe
@@ -32,8 +36,40 @@ class _Boot(BootStrategy):
 class _App(faust.App):
     BootStrategy = _Boot
 
+    def __init__(self, *args: Any, **options: Any) -> None:  # Any: as the library has them
+        """begun: it can be stopped now; what is half started cannot, its thread would stay in the group."""
+        super().__init__(*args, **options)
+        self.begun = asyncio.Event()
+
     async def on_first_start(self) -> None:
         """Faust would make folders for its tables; there are none."""
+
+    async def on_started(self) -> None:
+        """All parts have started; what follows waits for partitions, maybe for long."""
+        self.begun.set()
+        await super().on_started()
+
+
+class _Thread(WorkerThread):
+    """The thread of Faust's consumer; whatever was left in its event loop has an end with it."""
+
+    service: Any  # Any: a thread of aiokafka's, of no part of whose inside there are types
+
+    def run(self) -> None:
+        """Serve until the consumer is stopped, or this thread's event loop is."""
+        loop = self.service.thread_loop
+        try:
+            super().run()
+        except (RuntimeError, asyncio.CancelledError) as error:
+            log.warning("thread_broken_off", error=repr(error))
+        finally:
+            loop.run_until_complete(self._end())
+            loop.close()
+
+    async def _end(self) -> None:
+        await sweep()
+        if self.service._consumer is not None:
+            await self.service._consumer._client.close()
 
 
 class _Unread(dict[TP, int | None]):
@@ -49,6 +85,18 @@ class _Unread(dict[TP, int | None]):
         """Forget it."""
 
 
+def _credentials(security: Security) -> Credentials | None:
+    if security.signs_in:
+        return SASLCredentials(
+            username=security.user,
+            password=security.password.get_secret_value(),
+            mechanism=security.mechanism,
+            ssl_context=security.context(),
+        )
+    context = security.context()
+    return None if context is None else SSLCredentials(context)
+
+
 def _app(place: Place) -> _App:
     timing = place.timing
     return _App(
@@ -62,6 +110,7 @@ def _app(place: Place) -> _App:
         stream_wait_empty=False,  # a rebalance must not wait for a page of minutes
         consumer_auto_offset_reset="earliest",
         broker_session_timeout=timing.session_s,
+        broker_credentials=_credentials(security_of(place.brokers)),
         broker_heartbeat_interval=timing.heartbeat_s,
         broker_rebalance_timeout=timing.rebalance_s,
         broker_request_timeout=max(90.0, timing.session_s),
@@ -103,7 +152,10 @@ class FaustMember(Member):
     async def run(self) -> None:
         """See `Member.run`."""
         self._consumer._read_offset = _Unread()
+        self._consumer._thread.Worker = _Thread
+        self._consumer._thread._close_thread_loop_on_stop = False
         self._starting = asyncio.create_task(self._app.start())
+        self._starting.add_done_callback(lambda _: self._app.begun.set())
         await asyncio.shield(self._starting)
         while not self._app.should_stop:
             await asyncio.sleep(LOOK_S)
@@ -113,15 +165,23 @@ class FaustMember(Member):
         """See `Member.leave`."""
         self._app.on_partitions_revoked.disconnect(self._on_revoked)
         self._app.on_partitions_assigned.disconnect(self._on_assigned)
-        if self._starting is not None:  # what is half started cannot be stopped: its thread would stay in the group
-            await asyncio.wait([self._starting])
-        await self._app.stop()
+        if self._starting is not None:
+            await self._app.begun.wait()
+        await end(self._app.stop(), self._farewell)
 
-    def abandon(self) -> None:
+    async def _farewell(self) -> None:
+        thread = self._consumer._thread
+        if thread._consumer is not None and thread.thread_loop.is_running():
+            said = asyncio.run_coroutine_threadsafe(say_farewell(thread._consumer), thread.thread_loop)
+            await asyncio.wrap_future(said)
+
+    async def abandon(self) -> None:
         """See `Member.abandon`."""
         thread = self._consumer._thread
         if thread.thread_loop.is_running():
             thread.thread_loop.call_soon_threadsafe(thread.thread_loop.stop)
+        if thread._thread is not None:
+            await asyncio.to_thread(thread._thread.join, 2 * SWEEP_S)
         break_off("faust", "mode", "aiokafka")
 
     async def commit(self, positions: Mapping[int, int]) -> bool:

@@ -79,7 +79,7 @@ class SupervisedHost:
         asyncio.set_event_loop(loop)
         try:
             loop.run_until_complete(self._supervise())
-            loop.run_until_complete(_sweep())
+            loop.run_until_complete(sweep())
         finally:  # `asyncio.run` would wait for what the agent has left in threads
             loop.close()
 
@@ -101,7 +101,7 @@ class SupervisedHost:
                 await _either(stopping, pause)
                 pause = min(2 * pause, longest)
             if self._member is not None and not self._member.left:
-                self._member.abandon()
+                await self._member.abandon()
         await lanes.close(max(0.0, self._deadline - time.monotonic()))
 
     async def _membership(self, lanes: Lanes, stopping: asyncio.Event) -> None:
@@ -156,7 +156,7 @@ async def _either(event: asyncio.Event, timeout_s: float) -> None:
         return
 
 
-async def _sweep() -> None:
+async def sweep() -> None:
     """Cancel what was left in this event loop, and wait a little."""
     left = asyncio.all_tasks() - {asyncio.current_task()}
     for task in left:

@@ -71,7 +71,7 @@ class Member(ABC):
         """Leave the group, whatever `run` has come to."""
 
     @abstractmethod
-    def abandon(self) -> None:
+    async def abandon(self) -> None:
         """Leaving has failed: see that nothing is left that Kafka would take for a living member."""
 
     @abstractmethod

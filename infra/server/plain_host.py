@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
@@ -10,6 +11,8 @@ from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitio
 from aiokafka.errors import CommitFailedError, InconsistentGroupProtocolError
 
 from domain.errors import Unavailable
+from infra.server.brokers import reached
+from infra.server.farewell import end, say_farewell
 from infra.server.hosting import SupervisedHost, break_off
 from infra.server.lanes import Lanes
 from infra.server.membership import Member, Place, log
@@ -28,7 +31,7 @@ class PlainMember(Member):
         # the assignor remembers in its class: each consumer needs one of its own
         sticky = type("Sticky", (StickyPartitionAssignor,), {})
         self._consumer = AIOKafkaConsumer(
-            bootstrap_servers=place.brokers.split(","),
+            **reached(place.brokers),
             group_id=place.group,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
@@ -54,11 +57,12 @@ class PlainMember(Member):
 
     async def leave(self) -> None:
         """See `Member.leave`."""
-        await self._consumer.stop()
+        await end(self._consumer.stop(), partial(say_farewell, self._consumer))
 
-    def abandon(self) -> None:
+    async def abandon(self) -> None:
         """See `Member.abandon`."""
         break_off("aiokafka")
+        await self._consumer._client.close()
 
     async def commit(self, positions: Mapping[int, int]) -> bool:
         """See `Member.commit`."""

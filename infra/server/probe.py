@@ -11,6 +11,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from domain.errors import Unavailable
+from infra.server.brokers import reached, unanswered
 
 CONNECT_S = 15.0
 
@@ -22,7 +23,7 @@ class Probe:
         self._brokers = brokers
         self._topic = topic
         self._consumer = AIOKafkaConsumer(
-            bootstrap_servers=brokers.split(","), group_id=group, enable_auto_commit=False, request_timeout_ms=10_000
+            **reached(brokers), group_id=group, enable_auto_commit=False, request_timeout_ms=10_000
         )
 
     async def __aenter__(self) -> Probe:
@@ -33,7 +34,7 @@ class Probe:
                 topics = await self._consumer.topics()
         except (KafkaError, OSError) as error:  # a TimeoutError is one of the latter
             await self._consumer.stop()
-            raise Unavailable(f"Kafka at {self._brokers} does not answer: {error}; see whether it runs") from error
+            raise await asyncio.to_thread(unanswered, self._brokers, error) from error
         if self._topic not in topics:
             await self._consumer.stop()
             raise Unavailable(

@@ -5,17 +5,20 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 import structlog
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.errors import KafkaError
 
 from domain.ports import Progress
+from infra.server.brokers import reached
 from infra.telling import Listeners, Teller
 
 POLL_MS = 250
 PAUSE_S = 1.0
 SEND_MS = 2000
+CLOSE_MS = 2 * SEND_MS
 
 log = structlog.get_logger("progress")
 
@@ -24,7 +27,7 @@ class KafkaProgress:
     """`ProgressFeed` over a topic. Listeners of this process are called at once; what is lost on the way is lost."""
 
     def __init__(self, brokers: str, topic: str) -> None:
-        self._brokers = brokers.split(",")
+        self._brokers = brokers
         self._topic = topic
         self._me = f"{id(self):x}-{time.time_ns():x}".encode()
         self._listeners = Listeners()
@@ -54,14 +57,22 @@ class KafkaProgress:
         self._teller.close()
         self._closed.set()
         if self._producer is not None:
-            self._producer.close(timeout=SEND_MS / 1000)
+            with suppress(KafkaError):  # what is not told by now is of no interest any more
+                self._producer.close(timeout=CLOSE_MS / 1000)
         if self._thread is not None:
             self._thread.join(PAUSE_S)
 
     def _send(self, message: bytes) -> None:
         """Called in the teller's thread alone."""
         if self._producer is None:
-            self._producer = KafkaProducer(bootstrap_servers=self._brokers, acks=1, max_block_ms=SEND_MS, linger_ms=5)
+            self._producer = KafkaProducer(
+                **reached(self._brokers),
+                acks=1,
+                linger_ms=5,
+                max_block_ms=SEND_MS,
+                request_timeout_ms=SEND_MS,
+                delivery_timeout_ms=SEND_MS + 100,  # given up soon, so that closing waits for none
+            )
         self._producer.send(self._topic, message, key=self._me)
 
     def _run(self) -> None:
@@ -73,7 +84,7 @@ class KafkaProgress:
                 self._closed.wait(PAUSE_S)
 
     def _listen(self) -> None:
-        consumer = KafkaConsumer(bootstrap_servers=self._brokers, enable_auto_commit=False, auto_offset_reset="latest")
+        consumer = KafkaConsumer(**reached(self._brokers), enable_auto_commit=False, auto_offset_reset="latest")
         try:
             place = TopicPartition(self._topic, 0)
             consumer.assign([place])

@@ -11,6 +11,7 @@ from kafka.admin import KafkaAdminClient
 from kafka.errors import KafkaError
 
 from domain.errors import Unavailable
+from infra.server.brokers import reached, unanswered
 from infra.server.records import Record
 from infra.server.topics import BOOTSTRAP_MS
 
@@ -35,13 +36,13 @@ class History:
     def committed(self, groups: Sequence[str]) -> dict[str, dict[int, int]]:
         """The offsets that these groups have committed, by group and partition. Raises: Unavailable."""
         try:
-            admin = KafkaAdminClient(bootstrap_servers=self._brokers.split(","), bootstrap_timeout_ms=BOOTSTRAP_MS)
+            admin = KafkaAdminClient(**reached(self._brokers), bootstrap_timeout_ms=BOOTSTRAP_MS)
             try:
                 found = admin.list_group_offsets(list(groups))
             finally:
                 admin.close()
         except KafkaError as error:
-            raise Unavailable(f"Kafka at {self._brokers} does not answer: {error}; see whether it runs") from error
+            raise unanswered(self._brokers, error) from error
         return {
             group: {place.partition: at.offset for place, at in offsets.items() if place.topic == self.topic}
             for group, offsets in found.items()
@@ -98,7 +99,7 @@ class History:
         consumer = None
         try:
             consumer = KafkaConsumer(
-                bootstrap_servers=self._brokers.split(","),
+                **reached(self._brokers),
                 bootstrap_timeout_ms=BOOTSTRAP_MS,
                 enable_auto_commit=False,
                 auto_offset_reset="none",
@@ -108,7 +109,7 @@ class History:
             )
             yield consumer
         except KafkaError as error:
-            raise Unavailable(f"Kafka at {self._brokers} does not answer: {error}; see whether it runs") from error
+            raise unanswered(self._brokers, error) from error
         finally:
             if consumer is not None:
                 consumer.close()

@@ -8,6 +8,7 @@ from kafka.admin import KafkaAdminClient, NewTopic
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 
 from domain.errors import Malformed, Unavailable
+from infra.server.brokers import reached, unanswered
 from infra.settings import Settings
 
 LARGEST_RECORD = 8 << 20
@@ -38,9 +39,9 @@ def make_topics(settings: Settings, brokers: str) -> None:
     Raises: Unavailable, where Kafka does not answer; Malformed, where the events lie in another number of partitions.
     """
     try:
-        admin = KafkaAdminClient(bootstrap_servers=brokers.split(","), bootstrap_timeout_ms=BOOTSTRAP_MS)
+        admin = KafkaAdminClient(**reached(brokers), bootstrap_timeout_ms=BOOTSTRAP_MS)
     except KafkaError as error:
-        raise Unavailable(f"Kafka at {brokers} does not answer: {error}; see whether it runs") from error
+        raise unanswered(brokers, error) from error
     try:
         there = set(admin.list_topics())
         wanted = [topic for topic in _topics(settings) if topic.name not in there]

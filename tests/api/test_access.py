@@ -45,7 +45,7 @@ def test_every_route_declares_a_permission(client: Client) -> None:
     for route in app.router.routes:
         assert isinstance(route, Route | WebSocketRoute), route
         assert requirement_of(route.endpoint) is not None, route.path
-    assert len(app.router.routes) == 11
+    assert len(app.router.routes) == 15
 
 
 def test_a_field_without_a_permission_cannot_be_declared() -> None:

@@ -80,6 +80,11 @@ def test_the_log_the_views_and_the_pool_are_told(client: Client, service: Disco,
     assert _of(found, "disco_pool_busy_processes") == 0
 
 
+def test_dead_letters_are_counted(client: Client, service: Disco, made: Catalogue) -> None:
+    """Given what a processor gave up on, then the number of dead letters says so."""
+    assert _of(numbers(client), "disco_dead_letters") == len(service.views.dead_letters.page()[0]) == 1
+
+
 @pytest.fixture
 def still(tmp_path: Path) -> Iterator[Disco]:
     """A service whose views nobody brings forward."""

@@ -34,10 +34,13 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
 {{- end }}
 {{- end }}
 
-{{- /* A pod's template. Of: root, component, tag, resources, grace, container (args, ports, probes as YAML). */ -}}
+{{- /* A pod's template. Of: root, component, tag, resources, grace, container (args, ports, probes as YAML), annotations. */ -}}
 {{- define "disco.pod" -}}
 metadata:
   labels: {{- include "disco.labels" . | nindent 4 }}
+  {{- with .annotations }}
+  annotations: {{- . | nindent 4 }}
+  {{- end }}
 spec:
   automountServiceAccountToken: false
   # Kubernetes would tell DISCO_PORT and the like of a Service named disco, in its own form.
@@ -89,6 +92,14 @@ spec:
           valueFrom:
             secretKeyRef: {name: {{ $where.secret | quote }}, key: {{ $where.key | quote }}}
         {{- end }}
+        {{- with .root.Values.kafka.password }}
+        - name: DISCO_KAFKA_PASSWORD
+          valueFrom:
+            secretKeyRef: {name: {{ .secret | quote }}, key: {{ .key | quote }}}
+        {{- end }}
+        {{- with .root.Values.kafka.ca }}
+        - {name: DISCO_KAFKA_CA_FILE, value: {{ printf "/kafka/%s" .key | quote }}}
+        {{- end }}
       resources: {{- toYaml .resources | nindent 8 }}
       securityContext:
         allowPrivilegeEscalation: false
@@ -97,9 +108,18 @@ spec:
       volumeMounts:
         - {name: home, mountPath: /data}
         - {name: tmp, mountPath: /tmp}
+        {{- if .root.Values.kafka.ca }}
+        - {name: kafka-ca, mountPath: /kafka, readOnly: true}
+        {{- end }}
   volumes:
     - name: home
       emptyDir: {sizeLimit: {{ .root.Values.storage.home | quote }}}
     - name: tmp
       emptyDir: {sizeLimit: {{ .root.Values.storage.tmp | quote }}}
+    {{- with .root.Values.kafka.ca }}
+    - name: kafka-ca
+      secret:
+        secretName: {{ .secret | quote }}
+        items: [{key: {{ .key | quote }}, path: {{ .key | quote }}}]
+    {{- end }}
 {{- end }}
