@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from domain.errors import Conflict, Malformed
 from domain.ports import Blobs, EventLog
 from infra.base import BaseDisco
 from infra.settings import Settings
+
+if TYPE_CHECKING:
+    from infra.server.recovery import Rebuilt
 
 PATIENCE_S = 60.0
 
@@ -28,13 +32,18 @@ def open_service(settings: Settings | None = None, *, run: bool = True) -> BaseD
     return Disco(settings, run=run)
 
 
-def rebuild_ledger(settings: Settings, *, on_progress: Callable[[int, int], None] | None = None) -> int:
-    """Make the ledger in PostgreSQL anew from Kafka; how many events that has. Raises: Malformed, Corrupted."""
+def rebuild_ledger(
+    settings: Settings, *, give_up_lost: bool = False, on_progress: Callable[[int, int], None] | None = None
+) -> Rebuilt:
+    """Make the ledger in PostgreSQL anew from Kafka. Raises: Malformed, Corrupted.
+
+    give_up_lost: go on without what Kafka has lost and the ledger has not whole.
+    """
     if settings.profile != "server":
         raise Malformed("only the server profile has a ledger; say --profile server", field="profile")
     from infra.server.recovery import rebuild
 
-    return rebuild(settings, on_progress=on_progress)
+    return rebuild(settings, give_up_lost=give_up_lost, on_progress=on_progress)
 
 
 @contextmanager

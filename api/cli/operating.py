@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -94,7 +94,9 @@ def show_compared(console: Console, compared: list[dict[str, Any]]) -> None:  # 
 @requires(Permission.OPERATE)
 def verify(
     shell: Shell,
-    blobs: Annotated[bool, typer.Option("--blobs", help="Hash every blob too.")] = False,
+    blobs: Annotated[
+        bool, typer.Option("--blobs", help="Hash every blob too, and name those that are missing.")
+    ] = False,
 ) -> None:
     """Compare every view with a fresh fold of the log, row by row; the log's checksums are checked on the way."""
     with shell.service() as service:
@@ -103,11 +105,14 @@ def verify(
                 {"view": item.view, "kind": item.kind, "key": item.key, "detail": item.detail}
                 for item in _first(service.differences(), SHOWN_DIFFERENCES)
             ]
-        bad = _bad_blobs(shell, service) if blobs else []
+        names = sorted(service.blobs.names()) if blobs else []
+        missing = _missing_blobs(shell, service, names) if blobs and not found else []
+        bad = _bad_blobs(shell, service, names)
         answer = {
-            "clean": not found and not bad,
+            "clean": not found and not bad and not missing,
             "differences": found,
             "bad_blobs": bad,
+            "missing_blobs": missing,
             "position": service.log.head(),
         }
         shell.answer(answer, lambda console: _show_verified(console, answer))
@@ -115,6 +120,9 @@ def verify(
         raise Corrupted(f"{len(found)} rows differ from the log; disco replay mends the views", rows=len(found))
     if bad:
         raise Corrupted(f"{len(bad)} blobs do not match their names; restore them from a backup", blobs=bad)
+    if missing:
+        lost = [each["sha256"] for each in missing]
+        raise Corrupted(f"{len(lost)} blobs are missing; restore them, or import their files again", blobs=lost)
 
 
 def _first(differences: Iterator[Any], most: int) -> Iterator[Any]:  # Any: differences
@@ -124,10 +132,17 @@ def _first(differences: Iterator[Any], most: int) -> Iterator[Any]:  # Any: diff
         yield item
 
 
-def _bad_blobs(shell: Shell, service: BaseDisco) -> list[str]:
+def _missing_blobs(shell: Shell, service: BaseDisco, names: Sequence[str]) -> list[dict[str, Any]]:  # Any: JSON
+    from infra.missing_blobs import missing_blobs
+
+    with bar(shell, "Looking for every blob") as progress:
+        found = missing_blobs(service.log, frozenset(names), on_progress=progress)
+        return [{"sha256": name, "position": position} for name, position in found]
+
+
+def _bad_blobs(shell: Shell, service: BaseDisco, names: Sequence[str]) -> list[str]:
     import hashlib
 
-    names = sorted(service.blobs.names())
     bad = []
     with bar(shell, "Verifying the blobs") as progress:
         for done, name in enumerate(names, 1):
@@ -146,6 +161,8 @@ def _show_verified(console: Console, answer: dict[str, Any]) -> None:  # Any: JS
         console.print(f"{item['kind']:<8} {item['view']} {item['key']} {item['detail']}", markup=False)
     for name in answer["bad_blobs"]:
         console.print(f"bad blob {name}", markup=False)
+    for each in answer["missing_blobs"]:
+        console.print(f"missing blob {each['sha256']}, named at position {each['position']:,}", markup=False)
     if answer["clean"]:
         console.print(f"all views hold what the log says, up to position {answer['position']:,}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import struct
 import threading
@@ -9,6 +10,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 from domain.errors import DiscoError, Unavailable
+from infra.server.brokers import OPEN, greet, security_of
 
 ANSWER_S = 2.0
 FIRST_S = 6.0
@@ -55,13 +57,15 @@ def ask_kafka(brokers: str, *, timeout_s: float = ANSWER_S) -> None:
 
     Source: Kafka's protocol guide, ApiVersions version 0, which every broker answers before anything else.
     """
+    if security_of(brokers) != OPEN:
+        return asyncio.run(greet(brokers, timeout_s))
     for broker in brokers.split(","):
         host, _, port = broker.strip().rpartition(":")
         try:
             with socket.create_connection((host.strip("[]"), int(port)), timeout_s) as connection:
                 connection.sendall(_API_VERSIONS)
                 if connection.recv(4):
-                    return
+                    return None
         except OSError:
             continue
     raise Unavailable(f"Kafka at {brokers} does not answer; see that it runs")

@@ -25,10 +25,11 @@ LEDGER_TYPES = (
     *("int8", "int8", "int8", "bytea", "bytea", "bytea", "bytea", "text", "text", "text", "text"),
     *("int4", "int8", "int8", "bytea", "int2"),
 )
+OUTBOX_TYPES = ("int8", "bytea")
 DATA, FINDING = 14, 15
 _MARKS = f"({', '.join(['%s'] * 16)})"
 SELECT = f"SELECT {', '.join('l.' + name.strip() for name in COLUMNS.split(','))}".replace(
-    "l.data", "coalesce(l.data, o.data)"
+    "l.data", "coalesce(l.data, o.data) AS data"
 )
 WITH_OUTBOX = f"{SELECT} FROM ledger l LEFT JOIN outbox o ON o.position = l.position"
 
@@ -132,7 +133,7 @@ def copy_ledger(connection: Pg, rows: Sequence[Row]) -> None:
 def copy_outbox(connection: Pg, rows: Sequence[Row]) -> None:
     """Write rows into the outbox alone."""
     with connection.cursor() as cursor, cursor.copy(OUTBOX) as copy:
-        copy.set_types(("int8", "bytea"))
+        copy.set_types(OUTBOX_TYPES)
         for row in rows:
             copy.write_row(_in_outbox(row))
 
@@ -245,10 +246,18 @@ def offsets_behind(connection: Pg, positions: Mapping[int, int]) -> dict[int, in
 
 
 def unpublished(connection: Pg, after: int, limit: int) -> list[Row]:
-    """Rows that wait for Kafka, in order."""
-    page = "SELECT * FROM outbox WHERE position > %s ORDER BY position LIMIT %s"
-    query = f"{SELECT} FROM ({page}) o JOIN ledger l ON l.position = o.position ORDER BY l.position"
-    return connection.execute(query, (after, limit)).fetchall()
+    """Rows that wait for Kafka, in order: the first of them, and those up to `limit` positions on."""
+    # within bounds in both tables: of a page of one alone, the server may look for its rows through all of the other
+    query = f"""{SELECT} FROM ledger l JOIN outbox o ON o.position = l.position
+                WHERE l.position > %s AND l.position <= %s AND o.position > %s AND o.position <= %s
+                ORDER BY l.position"""
+    with connection.cursor(binary=True) as cursor:  # payloads as they are, not in digits
+        rows = cursor.execute(query, 2 * (after, after + limit)).fetchall()
+        if rows:
+            return rows
+        query_first = "SELECT min(position) FROM outbox WHERE position > %s"
+        (first,) = cursor.execute(query_first, (after,)).fetchone() or (None,)
+        return [] if first is None else cursor.execute(query, 2 * (first - 1, first - 1 + limit)).fetchall()
 
 
 def ends(connection: Pg) -> dict[int, int]:
@@ -265,7 +274,7 @@ def record_published(connection: Pg, found: Segment, ends: Mapping[int, int]) ->
         return False
     insert_published(connection, found)
     set_ends(connection, ends)
-    connection.execute("DELETE FROM outbox WHERE position <= %s", (found.last,))
+    connection.execute("DELETE FROM outbox WHERE position BETWEEN %s AND %s", (found.first, found.last))
     return True
 
 

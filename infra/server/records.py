@@ -14,7 +14,7 @@ from typing import Protocol
 from domain.errors import Corrupted
 from events.envelope import Recorded, dataschema, to_datetime, to_microseconds
 from infra.event_rows import Row, recorded
-from infra.keys import id_of, key_of
+from infra.keys import id_of, key_of, new_id
 
 Headers = list[tuple[str, bytes]]
 CONTENT_TYPE = ("content-type", b"application/json")
@@ -53,39 +53,49 @@ def headers_of(row: Row, previous: int) -> Headers:
     (position, sequence, checksum, id, project, subject, causation) = row[:7]
     (type, source, actor, correlation, version, time_us, duration_ms, _, finding) = row[7:]
     headers = [
-        SPECVERSION,
-        CONTENT_TYPE,
-        ("ce_id", id_of(id).encode()),
-        ("ce_source", source.encode()),
-        ("ce_type", type.encode()),
+        *_common(type, version, source, actor, correlation, project, finding),
+        ("ce_id", new_id(id).encode()),
         ("ce_subject", id_of(subject).encode()),
         ("ce_time", _iso(time_us)),
-        ("ce_dataschema", _schema(type, version)),
-        ("ce_partitionkey", id_of(project).encode()),
-        ("ce_sequence", str(sequence).zfill(20).encode()),
-        ("ce_position", str(position).encode()),
-        ("ce_previous", str(previous).encode()),
-        ("ce_correlationid", correlation.encode()),
-        ("ce_actor", actor.encode()),
-        ("ce_checksum", str(checksum).encode()),
+        ("ce_sequence", b"%020d" % sequence),
+        ("ce_position", b"%d" % position),
+        ("ce_previous", b"%d" % previous),
+        ("ce_checksum", b"%d" % checksum),
     ]
     if causation is not None:
         headers.append(("ce_causationid", id_of(causation).encode()))
     if duration_ms is not None:
-        headers.append(("ce_durationms", str(duration_ms).encode()))
-    if finding:
-        headers.append(("ce_finding", b"true"))
+        headers.append(("ce_durationms", b"%d" % duration_ms))
     return headers
 
 
-@lru_cache(64)
-def _iso(time_us: int) -> bytes:
-    return to_datetime(time_us).isoformat().replace("+00:00", "Z").encode()
-
-
 @lru_cache(1024)
-def _schema(type: str, version: int) -> bytes:
-    return dataschema(type, version).encode()
+def _common(
+    type: str, version: int, source: str, actor: str, correlation: str, project: bytes, finding: int
+) -> tuple[tuple[str, bytes], ...]:
+    """What events of a job have in common, made once: half of the relay's time went into headers."""
+    told = (
+        SPECVERSION,
+        CONTENT_TYPE,
+        ("ce_type", type.encode()),
+        ("ce_dataschema", dataschema(type, version).encode()),
+        ("ce_source", source.encode()),
+        ("ce_actor", actor.encode()),
+        ("ce_correlationid", correlation.encode()),
+        ("ce_partitionkey", id_of(project).encode()),
+    )
+    return (*told, ("ce_finding", b"true")) if finding else told
+
+
+def _iso(time_us: int) -> bytes:
+    """Without a fraction where there is none, as RFC 3339 and `datetime` have it."""
+    time_s, fraction_us = divmod(time_us, 1_000_000)
+    return b"%b.%06dZ" % (_second(time_s), fraction_us) if fraction_us else b"%bZ" % _second(time_s)
+
+
+@lru_cache(64)
+def _second(time_s: int) -> bytes:
+    return to_datetime(1_000_000 * time_s).isoformat().removesuffix("+00:00").encode()
 
 
 @lru_cache(1024)

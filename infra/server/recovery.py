@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import dataclass
 
 import numpy as np
 
 from domain.errors import Conflict, Corrupted
-from infra.event_rows import Row, moved, recorded
+from infra.event_rows import COLUMNS, Row, moved, recorded
 from infra.server import ledger
+from infra.server.brokers import brokers_of
 from infra.server.ledger import Segment
 from infra.server.migrating import migrate
 from infra.server.postgres import Pg, Postgres, postgres_of
@@ -20,23 +22,65 @@ from infra.server.topics import events_topic
 from infra.settings import Settings
 
 SEGMENT = 5000
-OUTBOX = 1 << 40
+BEFORE = f"CREATE TEMPORARY TABLE before ON COMMIT DROP AS {ledger.WITH_OUTBOX} {{where}}"
+LACKING = "NOT EXISTS (SELECT 1 FROM ledger l WHERE l.subject = b.subject AND l.id = b.id)"
 
 OnProgress = Callable[[int, int], None]
 
 
+@dataclass(frozen=True, slots=True)
+class Rebuilt:
+    """What a ledger made anew holds: events that Kafka has, those that wait for it, findings that were given up."""
+
+    events: int
+    waiting: int
+    given_up: int
+
+
 def mismatches(postgres: Postgres, history: History) -> Iterator[Conflict | Corrupted]:
-    """Where Kafka ends with an event that the ledger does not know, or before one that the ledger says it has."""
-    ends = history.ends()
+    """Where Kafka and the ledger contradict each other: what Kafka has lost first."""
+    with postgres.read(snapshot=True) as connection:
+        yield from _lost(connection, history)
+    yield from unknown(postgres, history)
+
+
+def _lost(connection: Pg, history: History) -> Iterator[Corrupted]:
+    """Partitions that end before the last event that the ledger says they have, or have another one in its place."""
+    lasts = ledger.ends(connection)
+    behind = ledger.offsets_behind(connection, lasts)
+    ends = history.ends() if behind else {}  # after the ledger was asked: a relay may be at work
+    for partition, offset in behind.items():
+        if ends.get(partition, 0) < offset:
+            yield lost(f"partition {partition} of {history.topic} ends at {ends.get(partition, 0)}, and had {offset}")
+    there = {partition: offset for partition, offset in behind.items() if ends.get(partition, 0) >= offset}
+    starts = {partition: offset - 1 for partition, offset in there.items()}
+    for partition, records in history.pages(starts, there) if there else ():
+        for record in records:
+            if not _is_at(connection, record, lasts[partition]):
+                yield lost(f"partition {partition} of {history.topic} has another record at {record.offset}")
+
+
+def lost(what: str) -> Corrupted:
+    """Says that Kafka has lost events, and what to do."""
+    return Corrupted(
+        f"Kafka has lost events: {what}; restore the newest copy of its data, or, where there is none, stop what runs"
+        " and run: disco rebuild-ledger --give-up-lost"
+    )
+
+
+def _is_at(connection: Pg, record: Record, position: int) -> bool:
+    try:
+        row, _ = row_of_record(record)
+    except Corrupted:
+        return False
+    return row[0] == position and _is_known(connection, row)
+
+
+def unknown(postgres: Postgres, history: History) -> Iterator[Conflict]:
+    """Partitions that end with an event that the ledger lacks."""
     with postgres.read(snapshot=True) as connection:
         known = ledger.offsets_behind(connection, ledger.ends(connection))
-    for partition, offset in known.items():
-        if ends.get(partition, 0) < offset:
-            yield Corrupted(
-                f"Kafka has lost events: partition {partition} of {history.topic} ends at offset"
-                f" {ends.get(partition, 0)}, and had {offset} records; restore its data"
-            )
-    beyond = {partition: end for partition, end in ends.items() if end > known.get(partition, 0)}
+    beyond = {partition: end for partition, end in history.ends().items() if end > known.get(partition, 0)}
     lasts = {partition: end - 1 for partition, end in beyond.items()}
     for _, records in history.pages(lasts, beyond) if beyond else ():
         for record in records:
@@ -54,22 +98,33 @@ def _knows(postgres: Postgres, record: Record) -> bool:
     except Corrupted:  # a stranger's; readers leave it out
         return True
     with postgres.read() as connection:
-        query = "SELECT 1 FROM ledger WHERE position = %s AND id = %s AND checksum = %s"
-        return connection.execute(query, (row[0], row[3], row[2])).fetchone() is not None
+        return _is_known(connection, row)
 
 
-def rebuild_ledger(postgres: Postgres, history: History, *, on_progress: OnProgress | None = None) -> int:
-    """Put what Kafka has in place of what the ledger says of it; return how many events that is.
+def _is_known(connection: Pg, row: Row) -> bool:
+    query = "SELECT 1 FROM ledger WHERE position = %s AND id = %s AND checksum = %s"
+    return connection.execute(query, (row[0], row[3], row[2])).fetchone() is not None
+
+
+def rebuild_ledger(
+    postgres: Postgres, history: History, *, give_up_lost: bool = False, on_progress: OnProgress | None = None
+) -> Rebuilt:
+    """Put what Kafka has in place of what the ledger says of it.
 
     Events that were acknowledged and wait in the outbox stay; those whose place Kafka has another event at come last.
     Writers wait meanwhile; all of it is one transaction.
-    Raises: Corrupted, naming a record that is damaged, or an event that no partition has though later ones are there.
+    give_up_lost: where Kafka has lost events, have those brought there again that the ledger holds whole, and go on
+    without the others: findings, which workers make again.
+    Raises: Corrupted, naming a record that is damaged, or what Kafka has lost.
     """
     with postgres.transaction(statement_s=0) as connection:
         connection.execute("LOCK TABLE sequencer, outbox, published IN ACCESS EXCLUSIVE MODE")  # relays wait as well
+        gone = next(_lost(connection, history), None)
+        if gone is not None and not give_up_lost:
+            raise gone
         ends, places = history.ends(), _Places()
         total = sum(ends.values())
-        waiting = ledger.unpublished(connection, 0, OUTBOX)
+        connection.execute(BEFORE.format(where="" if gone else "WHERE o.position IS NOT NULL"))
         connection.execute("TRUNCATE ledger, outbox, published, partitions, projects")
         read = 0
         for rows, records in _rows(history, ends, places):
@@ -77,23 +132,26 @@ def rebuild_ledger(postgres: Postgres, history: History, *, on_progress: OnProgr
             read += records
             if on_progress is not None:
                 on_progress(read, total)
-        last = places.write(connection, {row[0] for row in waiting})
+        last = places.write(connection)
         connection.execute("DELETE FROM ledger WHERE position > %s", (last,))
-        _keep_waiting(connection, waiting, last)
+        waiting = _keep_waiting(connection, last)
+        given_up = _count_given_up(connection)
         connection.execute("INSERT INTO projects SELECT project, max(sequence) FROM ledger GROUP BY project")
         connection.execute(
             """INSERT INTO sequencer SELECT true, coalesce(max(position), 0) FROM ledger
                ON CONFLICT (one) DO UPDATE SET position = excluded.position"""
         )
-    return last
+        if given_up:
+            _begin_anew(connection)
+    return Rebuilt(last, waiting, given_up)
 
 
-def rebuild(settings: Settings, *, on_progress: OnProgress | None = None) -> int:
+def rebuild(settings: Settings, *, give_up_lost: bool = False, on_progress: OnProgress | None = None) -> Rebuilt:
     """The same for an installation, which may have lost its database whole. Raises: also Malformed, Unavailable."""
-    history = History(settings.address("kafka"), events_topic(settings))
+    history = History(brokers_of(settings), events_topic(settings))
     with closing(postgres_of(settings)) as postgres:
         migrate(postgres)
-        return rebuild_ledger(postgres, history, on_progress=on_progress)
+        return rebuild_ledger(postgres, history, give_up_lost=give_up_lost, on_progress=on_progress)
 
 
 class _Places:
@@ -109,18 +167,18 @@ class _Places:
         self._partitions.append(partition)
         self._offsets.append(offset)
 
-    def write(self, connection: Pg, waiting: Container[int]) -> int:
+    def write(self, connection: Pg) -> int:
         """Say where they lie, and return the last position that has all before it.
 
-        waiting: positions whose events are in the outbox; a relay that was broken off has brought some of a batch to
-        Kafka, in whichever order. Raises: Corrupted, where an event is missing that is not there either.
+        What lies beyond is in Kafka in part: a relay that was broken off has brought some of a batch there, in
+        whichever order. Raises: Corrupted, where an event of it is not at hand to be brought there again.
         """
         positions = np.frombuffer(self._positions, np.int64)
         order = np.argsort(positions)
         missing = np.flatnonzero(positions[order] != np.arange(1, len(positions) + 1))
         last = int(missing[0]) if len(missing) else len(positions)
-        if any(int(position) not in waiting for position in (last + 1, *positions[order[last:]]) if len(missing)):
-            raise Corrupted(f"the event at position {last + 1} is in no partition, though later ones are")
+        if len(missing):
+            _check_at_hand(connection, last + 1, int(positions[order[-1]]))
         order = order[:last]
         partitions, offsets = np.frombuffer(self._partitions, np.uint16), np.frombuffer(self._offsets, np.int64)
         for start in range(0, len(order), SEGMENT):
@@ -148,17 +206,44 @@ def _rows(history: History, ends: dict[int, int], places: _Places) -> Iterator[t
         yield rows, len(records)
 
 
-def _keep_waiting(connection: Pg, waiting: Sequence[Row], last: int) -> None:
-    """Put back what was acknowledged and Kafka does not have: at its place, where that is not taken."""
-    query = """SELECT w.at FROM unnest(%s::bytea[], %s::bytea[]) WITH ORDINALITY w (subject, id, at)
-               WHERE NOT EXISTS (SELECT 1 FROM ledger l WHERE l.subject = w.subject AND l.id = w.id)"""
-    ids = [row[5] for row in waiting], [row[3] for row in waiting]
-    missing = [waiting[at - 1] for (at,) in connection.execute(query, ids)]
+def _check_at_hand(connection: Pg, first: int, last: int) -> None:
+    query = """SELECT min(p) FROM generate_series(%s::bigint, %s) p
+               LEFT JOIN before b ON b.position = p AND b.data IS NOT NULL WHERE b.position IS NULL"""
+    row = connection.execute(query, (first, last)).fetchone()
+    if row is not None and row[0] is not None:
+        raise Corrupted(
+            f"the event at position {row[0]} is in no partition, though later ones are; while nothing else runs, put"
+            " back a copy of Kafka's data in which all partitions are of one moment, and run this again"
+        )
+
+
+def _keep_waiting(connection: Pg, last: int) -> int:
+    """Put back what was acknowledged and Kafka does not have, at its place, where that is not taken; how many."""
+    query = (
+        f"SELECT {COLUMNS} FROM before b WHERE b.data IS NOT NULL AND {LACKING} ORDER BY b.position <= %s, b.position"
+    )
+    missing: list[Row] = connection.execute(query, (last,)).fetchall()
     query = "SELECT project, max(sequence) FROM ledger GROUP BY project"
     heads: dict[bytes, int] = dict(connection.execute(query).fetchall())
     rows = []
-    for position, row in enumerate(sorted(missing, key=lambda row: (row[0] <= last, row[0])), last + 1):
+    for position, row in enumerate(missing, last + 1):
         heads[row[4]] = heads.get(row[4], 0) + 1
         rows.append(moved(row, position, heads[row[4]]))
     ledger.copy_ledger(connection, rows)
     ledger.copy_outbox(connection, rows)
+    return len(rows)
+
+
+def _count_given_up(connection: Pg) -> int:
+    row = connection.execute(f"SELECT count(*) FROM before b WHERE b.data IS NULL AND {LACKING}").fetchone()
+    return int(row[0]) if row else 0
+
+
+def _begin_anew(connection: Pg) -> None:
+    """Have processors come to every event again, and views built anew: what came behind a lost event has moved."""
+    connection.execute("TRUNCATE processed")
+    connection.execute("UPDATE views SET version = 0 WHERE state = 'live'")
+    connection.execute(
+        "DELETE FROM checkpoints c USING views v WHERE v.name = c.name AND v.generation = c.generation"
+        " AND v.state = 'building'"
+    )

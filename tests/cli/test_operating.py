@@ -36,6 +36,25 @@ def test_verify_names_a_row_that_was_changed_and_replay_mends_it(disco: Disco, h
     assert disco(home, "verify").status == 0
 
 
+def test_verify_names_a_blob_that_is_missing_and_it_heals_when_put_back(disco: Disco, home: Path) -> None:
+    """Given content that is gone, when verified with its blobs, then it is named with its event; put back, all is well.
+
+    So it is for content that is not what its name says.
+    """
+    gone = sorted(path for path in (home / "blobs").rglob("*") if path.is_file())[0]
+    content = gone.read_bytes()
+    gone.unlink()
+    assert disco(home, "verify", "--json").json["clean"], "the log and its views are whole"
+    told = disco(home, "verify", "--blobs", "--json")
+    assert (told.status, told.error["code"]) == (9, "corrupted")
+    assert told.error["details"]["blobs"] == [gone.name]
+    assert "missing blob" in disco(home, "verify", "--blobs").out
+    gone.write_bytes(content[:-1])
+    assert disco(home, "verify", "--blobs", "--json").error["details"]["blobs"] == [gone.name]
+    gone.write_bytes(content)
+    assert disco(home, "verify", "--blobs", "--json").json["clean"]
+
+
 def test_an_unexpected_error_is_logged_not_shown(disco: Disco, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Given a fault of ours, when it comes up, then the log has the traceback, the user its place; --debug raises."""
     monkeypatch.setattr("infra.embedded.documents.SqliteDocuments.search", lambda *_, **__: 1 / 0)

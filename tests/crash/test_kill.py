@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,27 +19,42 @@ KILLS = int(os.environ.get("DISCO_KILLS", "200"))
 REAL_KILLS = int(os.environ.get("DISCO_REAL_KILLS", "6"))
 
 
-def _campaign(home: Path, *how: str) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    home.mkdir()
-    command = [sys.executable, "-m", "tests.crash.campaign", str(home), *how]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=540)
-    assert done.returncode == 0, done.stderr[-3000:]
+HALF = (KILLS + 1) // 2
+CAMPAIGNS = {
+    "log views and runner": (HALF, 7, "cheap", 0, 0.6),
+    "the same otherwise": (KILLS - HALF, 8, "cheap", 0, 0.6),
+    "real processors": (REAL_KILLS, 7, "real", 0, 8),
+}
+
+
+@pytest.fixture(scope="module")
+def campaigns(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, tuple[Path, subprocess.Popen[bytes]]]]:
+    """All of them under way, side by side: each mostly waits for the next moment to kill at."""
+    begun = {}
+    for name, how in CAMPAIGNS.items():
+        home = tmp_path_factory.mktemp("crash") / "home"
+        home.mkdir()
+        command = [sys.executable, "-m", "tests.crash.campaign", str(home), *map(str, how)]
+        with (home.parent / "said").open("w") as said:
+            begun[name] = home, subprocess.Popen(command, stdout=said, stderr=said)
+    yield begun
+    for _, process in begun.values():
+        with process:
+            process.kill()
+
+
+@pytest.fixture(scope="module", params=list(CAMPAIGNS))
+def survived(
+    request: pytest.FixtureRequest, campaigns: dict[str, tuple[Path, subprocess.Popen[bytes]]]
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """What the killed were told, and what is there at the end."""
+    home, process = campaigns[request.param]
+    process.wait(300 + 15 * KILLS)
+    assert process.returncode == 0, (home.parent / "said").read_text()[-3000:]
     said = json.loads((home / "said.json").read_text())
     errors = [line for line in said if "error" in line]
     assert not errors, errors[:3]
     return said, json.loads((home / "verdict.json").read_text())
-
-
-@pytest.fixture(
-    scope="module",
-    params=[(str(KILLS), "7", "cheap", "0", "0.6"), (str(REAL_KILLS), "7", "real", "0", "8")],
-    ids=["log views and runner", "real processors"],
-)
-def survived(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """What the killed were told, and what is there at the end."""
-    return _campaign(tmp_path_factory.mktemp("crash") / "home", *request.param)
 
 
 Survived = tuple[list[dict[str, Any]], dict[str, Any]]

@@ -95,6 +95,7 @@ def test_two_relays_that_both_believe_they_lead_lose_and_double_nothing(
 ) -> None:
     """Given no election at all, when two relays publish side by side, then readers take each event once, in order."""
     monkeypatch.setattr(Relay, "_elected", lambda *_: True)
+    monkeypatch.setattr("infra.server.relay.BATCH", 8)
     log, random = adapter.open(), Random(8)
     relays = [_relay(adapter), _relay(adapter)]
     for relay in relays:
@@ -108,11 +109,13 @@ def test_two_relays_that_both_believe_they_lead_lose_and_double_nothing(
     assert taken == _ids(log)
 
 
+@pytest.mark.parametrize("batch", [5000, 20], ids=["all at once", "one batch read while another is sent"])
 @pytest.mark.parametrize("where", ["before it is recorded", "while it is recorded", "in the middle of a batch"])
 def test_a_relay_that_fails_at_a_certain_point_goes_on_from_there(
-    adapter: ServerLogAdapter, monkeypatch: pytest.MonkeyPatch, where: str
+    adapter: ServerLogAdapter, monkeypatch: pytest.MonkeyPatch, where: str, batch: int
 ) -> None:
     """Given a failure between any two steps of publishing, then what was sent is sent again and taken once."""
+    monkeypatch.setattr("infra.server.relay.BATCH", batch)
     log, failures = adapter.open(), iter([True, True, False])
     for number in range(30):
         log.append(numbered(10, start=100 * number, project=PROJECTS[number % len(PROJECTS)]))

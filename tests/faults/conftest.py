@@ -15,11 +15,13 @@ from pydantic import SecretStr
 from domain.commands import CreateProject, CreateTrack, RenameResource
 from domain.errors import DiscoError
 from domain.ids import ResourceId
+from infra.local_servers import LocalServers
 from infra.settings import Settings
 from tests.crash import cheap
 from tests.faults.proxy import Proxy
 from tests.given import ADA, Given, sine
-from tests.installations import Installations
+from tests.installations import Installations, remove
+from tests.servers import own_servers
 
 PROXIED = ("postgres", "neo4j", "milvus", "s3")
 
@@ -60,15 +62,19 @@ class Behind:
 
     def whole(self) -> None:
         """Assert that all that was acknowledged is there, once, and every view is the fold of the log."""
+        self.sound()
+        before = self.given.service.views.digests()
+        self.given.service.rebuild()
+        assert self.given.service.views.digests() == before
+
+    def sound(self) -> None:
+        """The same, without a rebuild."""
         service = self.given.settled().service
         for id, name in self.names.items():
             assert service.views.documents.get(id)["name"] == name
         for asset in self.assets:
             assert {"levels", "waveform", "embedding"} <= service.views.documents.get(asset)["analyses"].keys()
         assert list(service.differences()) == []
-        before = service.views.digests()
-        service.rebuild()
-        assert service.views.digests() == before
 
 
 @pytest.fixture
@@ -97,3 +103,30 @@ def behind(placed: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         yield made
         for proxy in proxies.values():
             proxy.heal()
+
+
+@pytest.fixture(scope="package")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServers]:
+    """A Kafka of these tests' own, to stop and kill; each leaves it running."""
+    with own_servers(tmp_path_factory.mktemp("kafka"), "kafka") as local:
+        yield local
+
+
+@pytest.fixture
+def over(broker: LocalServers, installations: Installations) -> Iterator[Settings]:
+    """An installation on that Kafka."""
+    settings = installations.unmade().model_copy(update={"kafka": broker.addresses()["DISCO_KAFKA"]})
+    yield settings
+    remove(settings)
+
+
+@pytest.fixture
+def running(over: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Behind]:
+    """A service with cheap processors, its own worker."""
+    cheap.install(monkeypatch.setattr, profile="server")
+    with Given(tmp_path / "home", over=over) as given:
+        made = Behind(given, {})
+        made.write()
+        made.bring()
+        given.settled()
+        yield made

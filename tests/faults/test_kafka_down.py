@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
 from contextlib import ExitStack
-from pathlib import Path
 
 import pytest
 from kafka import KafkaConsumer, KafkaProducer
@@ -19,38 +17,8 @@ from infra.server.worker import Worker
 from infra.settings import Settings
 from tests.crash import cheap
 from tests.faults.conftest import Behind
-from tests.given import Given
-from tests.installations import Installations, remove
-from tests.servers import own_servers
 
 HOUR_US = 3_600_000_000
-
-
-@pytest.fixture(scope="module")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServers]:
-    """A Kafka of these tests' own."""
-    with own_servers(tmp_path_factory.mktemp("kafka"), "kafka") as local:
-        yield local
-
-
-@pytest.fixture
-def over(broker: LocalServers, installations: Installations) -> Iterator[Settings]:
-    """An installation on that Kafka."""
-    settings = installations.unmade().model_copy(update={"kafka": broker.addresses()["DISCO_KAFKA"]})
-    yield settings
-    remove(settings)
-
-
-@pytest.fixture
-def running(over: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Behind]:
-    """A service with cheap processors, its own worker."""
-    cheap.install(monkeypatch.setattr, profile="server")
-    with Given(tmp_path / "home", over=over) as given:
-        made = Behind(given, {})
-        made.write()
-        made.bring()
-        given.settled()
-        yield made
 
 
 def test_while_kafka_is_down_writes_and_reads_go_on_and_all_is_published_afterwards(
