@@ -25,14 +25,13 @@ from api.export import FORMATS, exported
 from api.graphql.context import Shared
 from api.graphql.scalars import as_of
 from api.health import healthz, metrics, readyz
+from api.plots import FORMATS as PLOT_FORMATS
+from api.plots import plotted
 from api.ranges import parse_range
-from api.tokens import token_text
+from api.transfers import Wish, begin_upload, check_project, complete_upload, content_of, imported_answer, link
 from domain.access import Permission
 from domain.errors import LimitExceeded, Malformed, NotFound, Unavailable
-from domain.handling import past_of
-from domain.ids import ProjectId, ResourceId, parse_id
-from domain.service import Service
-from domain.views import Kind
+from domain.ids import parse_id
 
 CHUNK_BYTES = 256 * 1024
 PART_BYTES = 1 << 20
@@ -47,9 +46,13 @@ def rest(shared: Shared) -> list[Route]:
         Route(path, _served(endpoint, shared), methods=methods, name=endpoint.__name__)
         for path, methods, endpoint in (
             ("/api/projects/{project_id}/files", ["POST"], upload),
+            ("/api/projects/{project_id}/uploads", ["POST"], begin_upload),
+            ("/api/projects/{project_id}/uploads/{upload}", ["POST"], complete_upload),
             ("/api/blobs/{sha256}", ["GET", "HEAD"], download),
             ("/api/resources/{id}/content", ["GET", "HEAD"], content),
+            ("/api/resources/{id}/link", ["GET"], link),
             ("/api/lineage/{id}/{format}.json", ["GET"], lineage),
+            ("/api/resources/{id}/plots/{plot}.{format}", ["GET"], plot),
         )
     ] + probes(shared)
 
@@ -77,10 +80,6 @@ def _served(endpoint: Endpoint, shared: Shared) -> Callable[[Request], Any]:  # 
 
     serve.__doc__ = endpoint.__doc__
     return serve
-
-
-def _json(body: object, status: int = 200) -> Response:
-    return Response(orjson.dumps(body), status, media_type="application/json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,47 +162,21 @@ async def upload(request: Request, shared: Shared) -> Response:
     as the first time.
     Raises: Malformed, Unsupported, LimitExceeded, NotFound, Conflict, Unavailable.
     """
-    project = ProjectId(parse_id(request.path_params["project_id"]))
-    name = request.query_params.get("name", "").strip()
-    if not name or len(name) > 500 or any(part in name for part in ("/", "\\", "\x00")):
-        raise Malformed("say the file's name, without folders, as ?name=…", field="name")
-    inside = request.query_params.get("container")
-    container = parse_id(inside) if inside else None
-    service = shared.service
-    await shared.threads.run(_check_project, service, project)
+    wish, service = Wish.of(request), shared.service
+    await shared.threads.run(check_project, service, wish.project)
     async with _received(request, shared) as received:
+        await shared.threads.run(wish.check, service, received.sha256)
         with fitting():
             imported, done = await shared.threads.work(
                 service.import_upload,
                 received.path,
-                file_name=name,
-                project_id=project,
-                container_id=container,
+                file_name=wish.name,
+                project_id=wish.project,
+                container_id=wish.container,
                 actor=LOCAL,
-                command_id=request.query_params.get("commandId"),
+                command_id=wish.command_id,
             )
-    body = {
-        "resourceId": imported.asset_id,
-        "projectId": imported.project_id,
-        "new": imported.new,
-        "job": done.job,
-        "token": token_text(done.token),
-        "content": {
-            "sha256": received.sha256,
-            "size": str(received.size_bytes),
-            "url": f"/api/blobs/{received.sha256}",
-        },
-    }
-    return _json(body, 201 if imported.new else 200)
-
-
-def _check_project(service: Service, id: ProjectId) -> None:
-    """Return if there is such a project. Raises: NotFound; Malformed, for another kind of resource."""
-    found = past_of(service.log, ResourceId(id))
-    if found is None:
-        raise NotFound(f"there is no project {id}", id=id)
-    if found.kind is not Kind.PROJECT:
-        raise Malformed(f"{found.name!r} ({id}) is a {found.kind}; files are uploaded to a project", id=id)
+    return imported_answer(imported, done, sha256=received.sha256, size_bytes=received.size_bytes)
 
 
 def _read(file: BinaryIO, first: int, last: int) -> Iterator[bytes]:
@@ -275,13 +248,8 @@ async def download(request: Request, shared: Shared) -> Response:
 async def content(request: Request, shared: Shared) -> Response:
     """The content of a resource under its name and media type, whole or in a range. Raises: NotFound."""
     id = parse_id(request.path_params["id"])
-    document = await shared.threads.run(shared.service.views.documents.get, id)
-    blob = document.get("content")
-    if not blob:
-        raise NotFound(f"{document['name']!r} has no content of its own", id=id)
-    return await _send(
-        request, shared, blob["sha256"], blob["media_type"], document.get("file_name") or document["name"]
-    )
+    blob, name = await shared.threads.run(content_of, shared.service, id)
+    return await _send(request, shared, blob["sha256"], blob["media_type"], name)
 
 
 @requires(Permission.READ, of="id")
@@ -293,3 +261,12 @@ async def lineage(request: Request, shared: Shared) -> Response:
     id, moment = parse_id(request.path_params["id"]), as_of(request.query_params.get("asOf"))
     document = await shared.threads.wait(exported, shared.service, id, format, moment=moment)
     return Response(document.body, media_type=FORMATS[format].media_type)
+
+
+@requires(Permission.READ, of="id")
+async def plot(request: Request, shared: Shared) -> Response:
+    """A picture of what was heard in an asset, as PNG or SVG, as of `asOf`. Raises: NotFound."""
+    id, moment = parse_id(request.path_params["id"]), as_of(request.query_params.get("asOf"))
+    name, format = request.path_params["plot"], request.path_params["format"]
+    picture = await shared.threads.wait(plotted, shared.service, id, name, format, moment=moment)
+    return Response(picture, media_type=PLOT_FORMATS[format])

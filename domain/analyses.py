@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 
 from domain.commands import Command, OfResource
 from domain.errors import NotFound
 from domain.handling import Done, execute
-from domain.ids import ResourceId
+from domain.ids import EventId, ResourceId
 from domain.ports import Clock, EventLog
 from domain.views import NOW, AsOf, Direction, Document, Graph, Kind, Node, Relation, Views
+from events.envelope import Recorded
 
 WAIT_S = 5.0
 
@@ -67,6 +69,23 @@ def described(views: Views, id: ResourceId, as_of: AsOf = NOW) -> Document:
     if id not in found:
         raise NotFound(f"there is no resource {id}", id=id)
     return found[id]
+
+
+def findings(log: EventLog, found: Iterable[tuple[str, str]]) -> dict[str, Recorded]:
+    """The events of findings by their id, of those that are in the log; each is named by its asset and its id."""
+    within: dict[str, list[EventId]] = defaultdict(list)
+    for asset, id in found:
+        within[asset].append(EventId(id))
+    places = [log.places(ids, subject=ResourceId(asset)) for asset, ids in within.items()]
+    events = log.at([position for known in places for position in known.values()])
+    return {str(id): events[position] for known in places for id, position in known.items() if position in events}
+
+
+def found_in(log: EventLog, document: Document) -> dict[str, Recorded]:
+    """The events of an asset's newest findings, by kind of analysis, of a document of its."""
+    ids = {kind: found["id"] for kind, found in document["analyses"].items()}
+    events = findings(log, [(document["id"], id) for id in ids.values()])
+    return {kind: events[id] for kind, id in ids.items() if id in events}
 
 
 def _of_node(node: Node, said: Document | None) -> Document:

@@ -8,6 +8,7 @@ from api.cli import (  # noqa: F401  # each declares its verbs
     changing,
     demo,
     generating,
+    hearing,
     importing,
     lineage,
     operating,

@@ -51,6 +51,23 @@ def save_content(service: BaseDisco, document: Document, to: str) -> Path:
 
 def file_name(document: Document) -> str:
     """A name for the content: the resource's, without what file systems dislike."""
-    name = "".join(char if char.isalnum() or char in " -_().," else "_" for char in document["name"])[:120].strip()
+    name = plain_name(document)
     suffix = SUFFIXES.get(document["content"]["media_type"], "")
-    return name if suffix and name.lower().endswith(suffix) else f"{name or document['id']}{suffix}"
+    return name if suffix and name.lower().endswith(suffix) else f"{name}{suffix}"
+
+
+def plain_name(document: Document) -> str:
+    """A resource's name without what file systems dislike, or its id."""
+    name = "".join(char if char.isalnum() or char in " -_().," else "_" for char in document["name"])[:120].strip()
+    return name or str(document["id"])
+
+
+def write_new(path: Path, content: bytes) -> None:
+    """Write a new file. Raises: Conflict, where there is one already; Unavailable."""
+    try:
+        with path.expanduser().open("xb") as file:
+            file.write(content)
+    except FileExistsError as error:
+        raise Conflict(f"{path} is there already; name another file", path=str(path)) from error
+    except OSError as error:
+        raise Unavailable(f"{path} cannot be written: {error}", path=str(path)) from error

@@ -16,6 +16,7 @@ from api.metrics import Metrics
 from api.threads import Threads
 from api.tokens import parse
 from domain.access import Actor
+from domain.analyses import findings
 from domain.errors import DiscoError, NotFound
 from domain.ports import Token
 from domain.service import Service
@@ -104,6 +105,16 @@ class Context:
             return [found.get(at) or NotFound(f"there is no event at {at}") for at in positions]  # type: ignore[call-overload]
 
         return await self._loader("event", load).load(position)  # type: ignore[no-any-return]
+
+    async def finding(self, asset: str, id: str) -> Recorded:
+        """The event of a finding in an asset. Raises: NotFound."""
+
+        def load(found: list[object]) -> Sequence[object]:
+            wanted = cast(list[tuple[str, str]], found)
+            known = findings(self.service.log, wanted)
+            return [known.get(id) or NotFound(f"there is no finding {id}", id=id) for _, id in wanted]
+
+        return await self._loader("finding", load).load((asset, id))  # type: ignore[no-any-return]
 
     async def events_about(self, id: str) -> list[Recorded]:
         """Every event about a resource, in order."""

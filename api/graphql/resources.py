@@ -59,6 +59,12 @@ class Finding:
     kind: str
     facts: JSON
     source: str
+    asset: strawberry.Private[str]
+
+    @derived("All that was found, as its event tells it: beats, chords, curves; what is large names its blob")
+    async def data(self, info: Info) -> JSON:
+        """The event's data."""
+        return cast(JSON, (await info.context.finding(self.asset, self.id)).json)
 
     @derived("The processor that found it")
     def processor(self) -> str:
@@ -214,7 +220,7 @@ def from_document(document: Document, moment: AsOf = NOW) -> Resource:
         actor=document["actor"],
         file_name=document.get("file_name"),
         facts=document.get("facts", {}),
-        analyses=[_finding(kind, found) for kind, found in document["analyses"].items()],
+        analyses=[_finding(document["id"], kind, found) for kind, found in document["analyses"].items()],
         content=Content(**content) if content else None,
         project_id=document["project"],
         container_id=document["container"],
@@ -223,9 +229,9 @@ def from_document(document: Document, moment: AsOf = NOW) -> Resource:
     )
 
 
-def _finding(kind: str, found: dict[str, Any]) -> Finding:  # Any: JSON
+def _finding(asset: str, kind: str, found: dict[str, Any]) -> Finding:  # Any: JSON
     facts = {name: value for name, value in found.items() if name not in ("id", "source")}
-    return Finding(id=found["id"], kind=kind, facts=cast(JSON, facts), source=found["source"])
+    return Finding(id=found["id"], kind=kind, facts=cast(JSON, facts), source=found["source"], asset=asset)
 
 
 def load_resources(service: Service, ids: Sequence[str], moment: AsOf = NOW) -> list[Resource | DiscoError]:

@@ -10,6 +10,7 @@ from strawberry.schema.config import StrawberryConfig
 
 from api.graphql.events import EventQueries
 from api.graphql.executor import Executor
+from api.graphql.hearing import HearingQueries
 from api.graphql.lineage import LineageQueries
 from api.graphql.mutations import Mutation
 from api.graphql.operations import OperationQueries
@@ -23,7 +24,9 @@ SDL = Path(__file__).parents[2] / "docs" / "schema.graphql"
 
 
 @strawberry.type
-class Query(ResourceQueries, LineageQueries, SearchQueries, SeriesQueries, EventQueries, OperationQueries):
+class Query(
+    ResourceQueries, LineageQueries, HearingQueries, SearchQueries, SeriesQueries, EventQueries, OperationQueries
+):
     """Everything that can be asked."""
 
 

@@ -12,13 +12,15 @@ from domain import ids
 from domain.ids import EventId, ProjectId
 from domain.service import Service
 from domain.values import AudioFacts, Blob, ChordLine, NoteFacts, pack_floats
-from events.analyses import Analysis, BeatsTracked, EmbeddingComputed, KeyEstimated, LoudnessMeasured
+from events.analyses import Analysis, EmbeddingComputed, LoudnessMeasured
 from events.base import Event
 from events.envelope import Proposed, processor_source
 from events.generations import AccompanimentRequested, MidiGenerated
+from events.harmony import KeyEstimated
 from events.imports import AudioImported
 from events.processing import ProcessingFailed
 from events.resources import ProjectCreated
+from events.rhythm import BeatsTracked
 
 
 @dataclass
@@ -71,9 +73,10 @@ class Catalogue:
         found: tuple[Analysis, ...] = (
             LoudnessMeasured(
                 asset_id=asset, integrated_lufs=lufs, range_lu=6.0, max_momentary_lufs=-9.0,
-                max_short_term_lufs=-10.0, true_peak_dbtp=-1.0,
+                max_short_term_lufs=-10.0, true_peak_dbtp=-1.0, curves_rate_hz=10.0,
+                curves=Blob(sha256="c" * 64, size_bytes=8, media_type="application/x-npz"),
             ),
-            BeatsTracked(asset_id=asset, tempo_bpm=120.0, confidence=0.9, beats_s=(0.5, 1.0, 1.5)),
+            BeatsTracked(asset_id=asset, tempo_bpm=120.0, confidence=0.9, beats_s=(0.5, 1.0, 1.5), downbeats=(1,)),
             KeyEstimated(asset_id=asset, tonic="A", mode="minor", confidence=0.8),
             EmbeddingComputed(
                 asset_id=asset, space="test-1", dimensions=128, vector=pack_floats(vector / np.linalg.norm(vector))

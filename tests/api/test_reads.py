@@ -45,6 +45,17 @@ def test_an_analysis_is_a_resource_too(ask: Ask, made: Catalogue) -> None:
     assert found["facts"]["integrated_lufs"] == -14.0
 
 
+def test_a_finding_tells_all_that_its_event_holds(ask: Ask, made: Catalogue) -> None:
+    """Given findings of two assets, when asked for their data in one query, then each has its event's own."""
+    query = "{ resources(filter: {kinds: [ASSET]}) { nodes { analyses { id kind facts data } } } }"
+    found = [one for node in ask(query)["resources"]["nodes"] for one in node["analyses"]]
+    logged = {event.id: event.json for event in made.service.log.read(0, limit=1000)}
+    assert len(found) > 4
+    for one in found:
+        assert one["data"] == logged[one["id"]]
+    assert next(one for one in found if one["kind"] == "beats")["data"]["beats_s"]
+
+
 def test_a_resource_can_be_seen_as_it_was(ask: Ask, made: Catalogue) -> None:
     """Given a rename and tags, when asked as of the position before, then the old name and no tags are told."""
     song = made.assets["song"]

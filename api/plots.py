@@ -1,0 +1,163 @@
+"""What was heard in a recording, drawn: one function a picture, over the findings and their blobs; PNG or SVG.
+
+The same findings give the same bytes.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from api.annotations import Layer, layers
+from api.heard import Heard
+from domain.errors import NotFound
+from domain.ids import ResourceId
+from domain.service import Service
+from domain.views import NOW, AsOf
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+FORMATS: Mapping[str, str] = {"png": "image/png", "svg": "image/svg+xml"}
+WIDTH_IN, ROW_IN, DPI = 12.0, 2.6, 110
+MOST_BINS = 4_000
+MOST_FRAMES = 2_000
+MOST_LABELS = 120
+NOTE_NAMES = ("C", "C♯", "D", "E♭", "E", "F", "F♯", "G", "A♭", "A", "B♭", "B")
+_INK, _SOFT, _STRONG = "#33506b", "#9fb4c7", "#c8553d"
+
+
+def waveform(heard: Heard, figure: Figure) -> None:
+    """The wave of every channel with beats (downbeats strong), and chords and sections where there are any."""
+    arrays, per_bin = heard.arrays("waveform", "pyramid"), heard.data("waveform")["samples_per_bin"]
+    levels = [arrays[f"level_{number}"] for number in range(len(arrays))]
+    number = next((number for number, level in enumerate(levels) if level.shape[1] <= MOST_BINS), len(levels) - 1)
+    wave = levels[number].astype(np.float64) / 32768
+    bin_s = per_bin * 2**number / heard.document["facts"]["rate_hz"]
+    at = np.minimum((np.arange(wave.shape[1]) + 0.5) * bin_s, heard.duration_s)
+    found = layers(heard)
+    for axes, channel in zip(_rows(figure, len(wave)), wave, strict=True):
+        axes.fill_between(at, channel[:, 0], channel[:, 1], color=_INK, linewidth=0)
+        axes.set(ylim=(-1.05, 1.05), xlim=(0, heard.duration_s), ylabel="full scale")
+        _beats(axes, found)
+    _labels(figure.axes[0], found.get("sections") or found.get("chords"))
+    figure.axes[-1].set_xlabel("seconds")
+
+
+def chroma(heard: Heard, figure: Figure) -> None:
+    """How strongly each pitch class sounds, with the chords on top."""
+    features = heard.data("features")
+    shown = _thinned(heard.arrays("features", "frames")["chroma"])
+    (axes,) = _rows(figure, 1, height_in=4.0)
+    end_s = len(heard.arrays("features", "frames")["chroma"]) / features["frame_rate_hz"]
+    axes.imshow(
+        shown.T, aspect="auto", origin="lower", extent=(0, end_s, -0.5, 11.5), cmap="magma", interpolation="nearest"
+    )
+    axes.set(xlabel="seconds", ylabel="pitch class", yticks=range(12), yticklabels=NOTE_NAMES)
+    _labels(axes, layers(heard).get("chords"))
+
+
+def loudness(heard: Heard, figure: Figure) -> None:
+    """Momentary and short-term loudness, with the integrated loudness as a line."""
+    data, curves = heard.data("loudness"), heard.arrays("loudness", "curves")
+    (axes,) = _rows(figure, 1, height_in=3.6)
+    for name, window_s, colour in (("momentary", 0.4, _SOFT), ("short_term", 3.0, _INK)):
+        values = curves[f"{name}_lufs"]
+        at = window_s + np.arange(len(values)) / data["curves_rate_hz"]
+        axes.plot(at, np.where(values > -100, values, np.nan), color=colour, linewidth=1, label=name.replace("_", "-"))
+    if data["integrated_lufs"] is not None:
+        told = f"integrated {data['integrated_lufs']:.1f} LUFS"
+        axes.axhline(data["integrated_lufs"], color=_STRONG, linewidth=1, label=told)
+    axes.set(xlabel="seconds", ylabel="LUFS", xlim=(0, max(heard.duration_s, 1e-3)))
+    figure.legend(loc="outside lower center", ncols=3, frameon=False)
+
+
+def structure(heard: Heard, figure: Figure) -> None:
+    """How alike every moment is to every other, by timbre and pitch classes; sections where they are known."""
+    features, frames = heard.data("features"), heard.arrays("features", "frames")
+    joined = [_thinned(frames[name], 600) for name in ("mfcc", "chroma")]
+    scaled = [(part - part.mean(axis=0)) / (part.std(axis=0) + 1e-9) for part in joined]
+    points = np.concatenate(scaled, axis=1)
+    points /= np.linalg.norm(points, axis=1, keepdims=True) + 1e-9
+    end_s = len(frames["mfcc"]) / features["frame_rate_hz"]
+    (axes,) = _rows(figure, 1, height_in=WIDTH_IN * 0.8)
+    axes.imshow(points @ points.T, origin="lower", extent=(0, end_s, 0, end_s), cmap="viridis", vmin=-0.2, vmax=1)
+    axes.set(xlabel="seconds", ylabel="seconds")
+    sections = layers(heard).get("sections")
+    for mark in sections.marks if sections else ():
+        for line in (axes.axvline, axes.axhline):
+            line(mark.start_s, color="white", linewidth=0.8)
+    _labels(axes, sections)
+
+
+Draw = Callable[[Heard, "Figure"], None]
+PLOTS: Mapping[str, Draw] = {plot.__name__: plot for plot in (waveform, chroma, loudness, structure)}
+"""What can be drawn, by name."""
+
+
+def plotted(service: Service, id: ResourceId, name: str, format: str, *, moment: AsOf = NOW) -> bytes:
+    """One picture of an asset. Raises: NotFound, for an unknown one, and where what it draws was not found (yet)."""
+    for known, what, said in ((PLOTS, "plot", name), (FORMATS, "form of plots", format)):
+        if said not in known:
+            raise NotFound(f"there is no {what} {said!r}; there are {', '.join(known)}", field="plot")
+    return drawn(Heard.of(service, id, moment), name, format)
+
+
+def drawn(heard: Heard, name: str, format: str) -> bytes:
+    """One picture as bytes. Raises: NotFound, where what it draws was not found (yet)."""
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    with mpl.rc_context({"svg.hashsalt": heard.document["id"], "svg.fonttype": "none", "font.size": 9}):
+        figure = Figure(dpi=DPI, layout="constrained")
+        PLOTS[name](heard, figure)
+        figure.suptitle(f"{heard.document['name']}: {name}", fontsize=11)
+        written = io.BytesIO()
+        metadata = {"Date": None} if format == "svg" else {"Software": "Disco Musica"}
+        figure.savefig(written, format=format, metadata=metadata)
+    return written.getvalue()
+
+
+def _rows(figure: Figure, count: int, height_in: float = 0.0) -> list[Axes]:
+    figure.set_size_inches(WIDTH_IN, max(height_in, 0.6 + ROW_IN * count / (1 + 0.25 * (count - 1))))
+    return list(figure.subplots(count, 1, sharex=True, squeeze=False)[:, 0])
+
+
+def _beats(axes: Axes, found: Mapping[str, Layer]) -> None:
+    """Lines at the beats, the first of a bar strong; none where they would be a wall."""
+    beats = found.get("beats")
+    if beats is None or len(beats.marks) > MOST_BINS // 8:
+        return
+    for mark in beats.marks:
+        first = mark.value == 1
+        axes.axvline(mark.start_s, color=_STRONG, linewidth=1.6 if first else 0.8)
+
+
+def _labels(axes: Axes, layer: Layer | None) -> None:
+    """The values of a layer above the axes, where there is room for them."""
+    if layer is None or len(layer.marks) > MOST_LABELS:
+        return
+    for mark in layer.marks:
+        axes.annotate(
+            str(mark.value),
+            (mark.start_s, 1.0),
+            xycoords=("data", "axes fraction"),
+            xytext=(1, 2),
+            textcoords="offset points",
+            fontsize=7,
+            rotation=45 if len(layer.marks) > 16 else 0,
+            annotation_clip=False,
+        )
+
+
+def _thinned(frames: np.ndarray, most: int = MOST_FRAMES) -> np.ndarray:
+    """Means of runs of frames, so that at most so many are left; shape (frames, values)."""
+    step = -(-len(frames) // most)
+    starts = np.arange(0, len(frames), step)
+    lengths = np.diff(np.append(starts, len(frames)))
+    means: np.ndarray = np.add.reduceat(frames.astype(np.float64), starts, axis=0) / lengths[:, None]
+    return means
