@@ -22,6 +22,7 @@ from benchmarks.figures import Bench, Measured
 from benchmarks.timing import percentile
 from domain import ids
 from domain.ids import EventId
+from domain.ports import EventLog
 from domain.service import Service
 from events.base import Event
 from events.envelope import Proposed
@@ -40,12 +41,10 @@ SUBSCRIPTION = "subscription ($after: Cursor) { events(after: $after) { cursor e
 
 
 @dataclass(slots=True)
-class Room:
-    """A service and its subscribers; `cursors` are those of the events appended, `arrived` when each came to each."""
+class Writer:
+    """Appends events of one project; `cursors` are theirs, `committed` when each was durable."""
 
-    disco: Disco
-    shared: Shared
-    engine: Engine
+    log: EventLog
     count: int = 0
     cursors: list[str] = field(default_factory=list)
     committed: list[float] = field(default_factory=list)
@@ -53,7 +52,7 @@ class Room:
     def append(self, size: int = 1) -> None:
         """Append some events, and remember when they were durable."""
         events = [self._event() for _ in range(size)]
-        done = self.disco.log.append(events)
+        done = self.log.append(events)
         self.committed += [time.perf_counter()] * size
         self.cursors += [event_text(position) for position in done.positions]
 
@@ -65,6 +64,24 @@ class Room:
             data = ProjectCreated(project_id=project, name="feed")
         id = EventId(ids.derived("feed", self.count))
         return Proposed(id, project, data, START_US + self.count, "/commands", "ada", project)
+
+
+@dataclass(slots=True)
+class Room:
+    """A service, its subscribers, and who writes what they are to hear of."""
+
+    service: Service
+    writer: Writer
+    shared: Shared
+    engine: Engine
+
+    @classmethod
+    def of(cls, service: Service) -> Room:
+        """With one event in its log."""
+        shared = Shared(service, Feed(service.log), Threads())
+        room = cls(service, Writer(service.log), shared, Engine(development=False))
+        room.writer.append()
+        return room
 
     def messages(self, after: str | None) -> AsyncGenerator[Message, None]:
         """A subscription from a cursor on."""
@@ -86,7 +103,7 @@ class Room:
 
         Raises: AssertionError, where anybody lost or repeated one.
         """
-        after, begin = self.cursors[-1], len(self.cursors)
+        after, begin = self.writer.cursors[-1], len(self.writer.cursors)
         followers = [asyncio.create_task(self.follow(after, count)) for _ in range(subscribers)]
         await asyncio.sleep(0.3)
         writer = threading.Thread(target=write)
@@ -94,24 +111,24 @@ class Room:
         async with asyncio.timeout(WAIT_S):
             found = await asyncio.gather(*followers)
         writer.join()
-        expected, committed = self.cursors[begin:], self.committed[begin:]
+        expected, committed = self.writer.cursors[begin:], self.writer.committed[begin:]
         for arrived in found:
             assert [cursor for cursor, _ in arrived] == expected, "a subscriber lost or repeated an event"
         return [[max(0.0, at - since) for (_, at), since in zip(one, committed, strict=True)] for one in found]
 
+    async def leave(self) -> None:
+        """Let go of the feed; the service goes on."""
+        await self.shared.feed.close()
+        self.shared.threads.close()
+
 
 async def _room(bench: Bench, name: str) -> Room:
-    disco = Disco(Settings(home=bench.fresh(name)), run=True)
-    shared = Shared(cast(Service, disco), Feed(disco.log), Threads())
-    room = Room(disco, shared, Engine(development=False))
-    room.append()
-    return room
+    return Room.of(cast(Service, Disco(Settings(home=bench.fresh(name)), run=True)))
 
 
 async def _leave(room: Room) -> None:
-    await room.shared.feed.close()
-    room.shared.threads.close()
-    room.disco.close()
+    await room.leave()
+    cast(Disco, room.service).close()
 
 
 def p99(bench: Bench) -> Measured:
@@ -126,16 +143,17 @@ async def _p99(bench: Bench, count: int) -> tuple[list[float], list[float]]:
     room = await _room(bench, "feed")
 
     def write() -> None:
-        for pause in _pauses(count):
+        for pause in pauses(count):
             time.sleep(pause)
-            room.append()
+            room.writer.append()
 
     found = await room.gathered(FEW, write, count)
     await _leave(room)
     return [one for arrived in found for one in arrived], await _bare(count)
 
 
-def _pauses(count: int) -> Sequence[float]:
+def pauses(count: int) -> Sequence[float]:
+    """What lies between so many appends, in seconds."""
     chance = random.Random(4)
     return [chance.uniform(*PAUSE_S) for _ in range(count)]
 
@@ -155,7 +173,7 @@ async def _bare(count: int) -> list[float]:
             queue.put_nowait(sent)
 
     def write() -> None:
-        for pause in _pauses(count):
+        for pause in pauses(count):
             time.sleep(pause)
             loop.call_soon_threadsafe(tell, time.perf_counter())
 
@@ -180,19 +198,19 @@ async def _thousand(bench: Bench, subscribers: int) -> tuple[float, float]:
 
     def write() -> None:
         for _ in range(BURSTS):
-            room.append(BURST)
+            room.writer.append(BURST)
 
     async def timed() -> float:
         count = BURST * BURSTS
-        begin = len(room.cursors)
+        begin = len(room.writer.cursors)
         found = await room.gathered(subscribers, write, count)
-        last = max(arrived[-1] for arrived in found) + room.committed[-1]
-        return last - room.committed[begin]
+        last = max(arrived[-1] for arrived in found) + room.writer.committed[-1]
+        return last - room.writer.committed[begin]
 
     beside, alone = [], []
     for _ in range(ROUNDS):
         alone.append(await timed())
-        idle = room.messages(room.cursors[0])
+        idle = room.messages(room.writer.cursors[0])
         await anext(idle)
         beside.append(await timed())
         await idle.aclose()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, cast
+from typing import Any
 
 import orjson
 
@@ -12,20 +12,20 @@ from api.graphql.context import Context, Shared
 from api.graphql.engine import Asked, Engine
 from api.threads import Threads
 from domain.service import Service
-from infra.disco import Disco
 
 
 class Client:
     """Asks one query after another in an event loop of its own."""
 
-    def __init__(self, disco: Disco) -> None:
+    def __init__(self, service: Service) -> None:
         self._runner = asyncio.Runner()
         self._engine = Engine(development=False)
-        self._shared = Shared(cast(Service, disco), Feed(disco.log), Threads())
+        self._shared = Shared(service, Feed(service.log), Threads())
 
     def ask(self, query: str, **variables: object) -> dict[str, Any]:
         """The data of an answer. Raises: AssertionError, where there are errors."""
-        body = orjson.loads(self._runner.run(self._answer(query, variables)))
+        loop = self._runner.get_loop()  # the runner itself would set and unset a signal's handler each time
+        body = orjson.loads(loop.run_until_complete(self._answer(query, variables)))
         assert "errors" not in body, body["errors"]
         found: dict[str, Any] = body["data"]
         return found

@@ -4,22 +4,32 @@ from __future__ import annotations
 
 import random
 import time
+from array import array
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
 from statistics import median
 from typing import Any, cast
 
 from benchmarks.figures import Bench, Measured
+from benchmarks.graphql import Client
+from benchmarks.lineage import LINKED
 from benchmarks.scale import BIG_UNITS
-from benchmarks.servers import address, fresh_prefix
+from benchmarks.server_room import installed
+from benchmarks.servers import address
 from benchmarks.stores import Store
 from benchmarks.timing import in_turn, percentile
+from domain.service import Service
 from domain.views import LINEAGE, NOW, AsOf, Direction, Lineage
 from events.envelope import Recorded
+from infra.server import ledger
+from infra.server.disco import ServerDisco
 from infra.server.graph import Neo4jGraph
 from infra.server.graph_rows import GraphStore, labelled, suffix_of
+from infra.server.ledger import Segment
 from infra.server.neo4j import Neo4j
-from infra.server.postgres import Pg
+from infra.server.postgres import Pg, Postgres
+from infra.settings import Settings
 from projections import lineage_graph
 
 PAGE = 5_000
@@ -52,8 +62,10 @@ RETURN n.id, n.kind, n.variant, n.label, n.project, n.born, n.born_us, n.archive
 class Built:
     """A catalogue's graph in Neo4j, and how fast the first of it came there: ours, and the same rows by MERGE."""
 
+    settings: Settings
     neo4j: Neo4j
     store: GraphStore
+    opened: ExitStack = field(default_factory=ExitStack)
     rows: int = 0
     ours_s: float = 0.0
     raw_s: float = 0.0
@@ -65,16 +77,22 @@ class Built:
 
     def close(self) -> None:
         """Take it out of the server, and let go."""
-        self.store.drop(NO_CONNECTION, OURS)
-        self.store.drop(NO_CONNECTION, RAW)
-        self.neo4j.close()
+        self.opened.close()
 
 
 def _built(bench: Bench) -> Built:
-    neo4j = Neo4j(address("neo4j"))
-    built = Built(neo4j, GraphStore(neo4j, fresh_prefix()))
-    for generation in (OURS, RAW):
-        built.store.create(NO_CONNECTION, generation)
+    with ExitStack() as opened:
+        settings = opened.enter_context(installed(bench))
+        neo4j = opened.enter_context(closing(Neo4j(address("neo4j"))))
+        built = Built(settings, neo4j, GraphStore(neo4j, settings.topic_prefix))
+        built.store.create(NO_CONNECTION, RAW)  # ours was made with the installation
+        opened.callback(built.store.drop, NO_CONNECTION, RAW)
+        _fill(bench, built)
+        built.opened = opened.pop_all()
+    return built
+
+
+def _fill(bench: Bench, built: Built) -> None:
     source, compared = bench.store(BIG_UNITS), bench.scaled(COMPARED)
     position, turn = 0, 0
     while page := source.disco.log.read(position, limit=PAGE):
@@ -85,7 +103,6 @@ def _built(bench: Bench) -> Built:
             _fold(built, page)
         position, turn = page[-1].position, turn + 1
         bench.say(f"the graph of {position:,} of {source.events:,} events into Neo4j")
-    return built
 
 
 def _both(built: Built, page: list[Recorded], again: list[Recorded], *, ours_first: bool) -> None:
@@ -152,6 +169,36 @@ def depth5(bench: Bench) -> Measured:
     note = f"median {1e3 * median(now[0]):.1f} against {1e3 * median(now[1]):.1f} ms, as of a position"
     note += f" {1e3 * median(past[0]):.1f} ms"
     return Measured(1e3 * percentile(now[0], 0.95), 1e3 * percentile(now[1], 0.95), note)
+
+
+def graphql(bench: Bench) -> Measured:
+    """The same question as a front end puts it, links and all, to a service whose graph lies in Neo4j."""
+    built = bench.once("server graph", lambda: _built(bench))
+    source = bench.store(BIG_UNITS)
+    starts = random.Random(7).sample(source.renders, min(bench.scaled(STARTS, least=60), len(source.renders)))
+    bare = labelled(BARE, suffix_of(built.store.prefix, OURS))
+    with ExitStack() as opened:
+        disco = opened.enter_context(ServerDisco(built.settings, run=False))
+        _stand(disco.installation.postgres, source.events)
+        client = opened.enter_context(closing(Client(cast(Service, disco))))
+        session = opened.enter_context(built.neo4j._session())
+
+        def ours(start: str) -> dict[str, Any]:
+            found: dict[str, Any] = client.ask(LINKED, id=start)["lineage"]
+            return found
+
+        for start in starts:
+            assert [node["id"] for node in ours(start)["nodes"]] == [row[0] for row in session.run(bare, id=start)]
+        taken, theirs = in_turn(ours, lambda start: list(session.run(bare, id=start)), starts)
+    note = f"median {1e3 * median(taken):.1f} against {1e3 * median(theirs):.1f} ms"
+    return Measured(1e3 * percentile(taken, 0.95), 1e3 * percentile(theirs, 0.95), note)
+
+
+def _stand(postgres: Postgres, position: int) -> None:
+    """Have the sequencer say that so much is in the log, and that all of it was folded."""
+    with postgres.transaction() as connection:
+        connection.execute("UPDATE sequencer SET position = %s", (position,))
+        ledger.insert_published(connection, Segment(1, position, array("H"), array("q")))
 
 
 def _asked(bench: Bench, built: Built, starts: Sequence[str], as_of: AsOf) -> tuple[list[float], list[float]]:

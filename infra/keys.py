@@ -26,8 +26,11 @@ key_of = lru_cache(8192)(new_key)
 """The id as 16 bytes, remembered: most rows name the same project and subject as the row before."""
 
 
-@lru_cache(8192)
-def id_of(key: bytes) -> ResourceId:
-    """The id that lies in these 16 bytes."""
+def new_id(key: bytes) -> ResourceId:
+    """The id that lies in these 16 bytes, for one that is not likely to come again."""
     text = key.hex()
     return ResourceId(f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}")
+
+
+id_of = lru_cache(8192)(new_id)
+"""The id that lies in these 16 bytes, remembered as `key_of` does."""

@@ -5,14 +5,15 @@ from __future__ import annotations
 import threading
 import time
 from bisect import bisect_left, insort
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from kafka import KafkaConsumer, TopicPartition
-from kafka.errors import KafkaError
+from kafka.errors import KafkaError, OffsetOutOfRangeError
 
 from domain.errors import Corrupted, Unavailable
 from infra.server import ledger
+from infra.server.brokers import reached, unanswered
 from infra.server.ledger import Segment
 from infra.server.postgres import Postgres
 from infra.server.topics import BOOTSTRAP_MS
@@ -22,6 +23,8 @@ SEGMENTS = 256
 DEADLINE_S = 10.0
 POLL_MS = 200
 FETCH_BYTES = 4 << 20
+
+LOST = "Kafka has lost events of {}; disco verify says which, and what to do"
 
 Spots = dict[int, list[tuple[int, int]]]
 """Partition -> offsets and positions of what is wanted there, in order."""
@@ -80,7 +83,7 @@ class Archive:
         try:
             if consumer is None:
                 consumer = KafkaConsumer(
-                    bootstrap_servers=self._brokers.split(","),
+                    **reached(self._brokers),
                     bootstrap_timeout_ms=BOOTSTRAP_MS,
                     enable_auto_commit=False,
                     auto_offset_reset="none",
@@ -89,10 +92,14 @@ class Archive:
                     max_poll_records=10_000,
                 )
             yield consumer
+        except OffsetOutOfRangeError as error:
+            if consumer is not None:
+                consumer.close()
+            raise Corrupted(LOST.format(self._topic)) from error
         except KafkaError as error:
             if consumer is not None:
                 consumer.close()
-            raise Unavailable(f"Kafka at {self._brokers} does not answer: {error}; see whether it runs") from error
+            raise unanswered(self._brokers, error) from error
         except BaseException:
             if consumer is not None:
                 consumer.close()
@@ -119,6 +126,7 @@ def _read(consumer: KafkaConsumer, topic: str, spots: Spots) -> Iterator[tuple[i
     while left:
         polled = consumer.poll(timeout_ms=POLL_MS)
         if not polled and time.monotonic() > end:
+            _check_there(consumer, left)
             raise Unavailable(f"Kafka did not give all of {topic} within {DEADLINE_S:g} s; try again")
         for place, records in polled.items():
             end = time.monotonic() + DEADLINE_S
@@ -135,3 +143,11 @@ def _read(consumer: KafkaConsumer, topic: str, spots: Spots) -> Iterator[tuple[i
                 left.pop(place, None)
             elif wanted[-1][0] - records[-1].offset > NEAR:
                 consumer.seek(place, wanted[-1][0])
+
+
+def _check_there(consumer: KafkaConsumer, left: Mapping[TopicPartition, Sequence[tuple[int, int]]]) -> None:
+    """Raise Corrupted for what lies beyond the end of its partition."""
+    ends = consumer.end_offsets(list(left))
+    for place, wanted in left.items():
+        if wanted[0][0] >= ends[place]:
+            raise Corrupted(LOST.format(place.topic), position=wanted[0][1])

@@ -9,11 +9,13 @@ from domain.views import Difference
 from infra.base import BaseDisco
 from infra.memory import calm_collector
 from infra.pool import WorkerPool
+from infra.server.direct import S3Transfers
 from infra.server.health import Health
 from infra.server.installation import Installation
 from infra.server.recovery import mismatches
 from infra.server.worker import Worker
 from infra.settings import Settings
+from infra.tracing import spans_of
 
 RELAYED_S = 30.0
 POSTGRESQL, KAFKA = "postgresql", "kafka"
@@ -26,7 +28,8 @@ class ServerDisco(BaseDisco):
     """
 
     def __init__(self, settings: Settings, *, run: bool = True) -> None:
-        self.installation = Installation(settings)
+        spans = spans_of(settings)
+        self.installation = Installation(settings, spans)
         super().__init__(
             settings,
             self.installation.log,
@@ -35,7 +38,9 @@ class ServerDisco(BaseDisco):
             self.installation.progress,
             open_blobs=self.installation.open_blobs,
             pool=WorkerPool(settings.workers, memory_bytes=settings.worker_memory_mib << 20),
+            spans=spans,
         )
+        self.direct = S3Transfers(self.installation.blobs)
         self._register_models()
         self._worker: Worker | None = None
         self._health = Health(self.installation.servers())
@@ -95,10 +100,12 @@ class ServerDisco(BaseDisco):
         self.installation.folding.catch_up(on_progress=on_progress)
 
     def differences(self) -> Iterator[Difference]:
-        """See `Service.differences`. Damage to the log itself comes first."""
-        for mismatch in mismatches(self.installation.postgres, self.installation.history):
+        """See `Service.differences`. A log that is damaged itself is told alone: no view can be compared with it."""
+        damage = list(mismatches(self.installation.postgres, self.installation.history))
+        for mismatch in damage:
             yield Difference("events", "damaged", self.installation.postgres.where, mismatch.message)
-        yield from self.views.differences()
+        if not damage:
+            yield from self.views.differences()
 
     def close(self) -> None:
         """See `Service.close`."""
@@ -107,3 +114,4 @@ class ServerDisco(BaseDisco):
         self._pool.close()
         self._health.close()
         self.installation.close()
+        self.spans.close()

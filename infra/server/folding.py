@@ -7,18 +7,21 @@ another worker or after a crash, changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from operator import attrgetter
 
 import structlog
 
 from domain.errors import DiscoError, Malformed, Unavailable
+from domain.tracing import Spans
 from events.envelope import Recorded
 from infra.server import ledger, registry
 from infra.server.postgres import Pg, Postgres, lock_until_commit
-from infra.server.records import Partition
+from infra.server.records import Partition, Record
 from infra.server.registry import Generation
 from infra.server.replay import History
 from infra.server.store import View
+from infra.tracing import OFF, tell_folded
 
 PAGE = 5_000
 log_ = structlog.get_logger("folding")
@@ -27,9 +30,22 @@ OnProgress = Callable[[int, int], None]
 
 
 class Folding:
-    """The views' generations, and what is folded into them."""
+    """The views' generations, and what is folded into them.
 
-    def __init__(self, postgres: Postgres, history: History, views: Sequence[View]) -> None:
+    page: how many events are folded at once where a generation is built.
+    """
+
+    def __init__(
+        self,
+        postgres: Postgres,
+        history: History,
+        views: Sequence[View],
+        spans: Spans = OFF,
+        *,
+        page: int = PAGE,
+    ) -> None:
+        self._spans = spans
+        self._page = page
         self._postgres = postgres
         self._history = history
         self._views = {view.name: view for view in views}
@@ -74,13 +90,19 @@ class Folding:
         says where to go on from. An event that a view cannot take keeps it where it is, in that partition alone.
         Raises: Unavailable; Malformed, NewerVersion or whatever the projection raises, which is noted as well.
         """
+        began_us = self._spans.now_us()
         try:
-            return self._postgres.retrying(lambda connection: self._fold(connection, name, partition, previous, events))
+            reached, folded = self._postgres.retrying(
+                lambda connection: self._fold(connection, name, partition, previous, events)
+            )
         except Unavailable:
             raise
         except Exception as error:
             self._stand_still(name, partition, previous, error)
             raise
+        if folded and self._spans.on:
+            tell_folded(self._spans, name, folded, began_us)
+        return reached
 
     def _stand_still(self, name: str, partition: int, previous: int, error: Exception) -> None:
         told = error.message if isinstance(error, DiscoError) else f"{type(error).__name__}: {error}"
@@ -91,7 +113,10 @@ class Folding:
             if live is not None:
                 registry.stand_still(connection, name, live, partition, why)
 
-    def _fold(self, connection: Pg, name: str, partition: int, previous: int, events: Sequence[Recorded]) -> int:
+    def _fold(
+        self, connection: Pg, name: str, partition: int, previous: int, events: Sequence[Recorded]
+    ) -> tuple[int, Sequence[Recorded]]:
+        """How far the view has come, and the events that were folded."""
         view = self._views[name]
         live = registry.live_locked(connection, name)
         if live is None:
@@ -99,10 +124,10 @@ class Folding:
         position = registry.position_locked(connection, name, live, partition)
         due = [event for event in events if event.position > position]
         if position < previous or not due:
-            return position
+            return position, ()
         self._apply(view, connection, live, due, fresh=False)
         registry.move(connection, name, live, {partition: due[-1].position})
-        return due[-1].position
+        return due[-1].position, due
 
     def _apply(self, view: View, connection: Pg, generation: int, events: list[Recorded], *, fresh: bool) -> None:
         rows = view.store.rows(connection, generation, fresh=fresh)
@@ -191,15 +216,13 @@ class Folding:
         ends = self._history.ends()
         states = {partition: Partition(reached.get(partition, 0)) for partition in ends}
         done, total, view = 0, sum(ends[each] - starts[each] for each in ends), self._views[generation.name]
-        for partition, records in self._history.pages(starts, ends):
-            events = states[partition].take(records)
+        for read, events, to in _gathered(self._history.pages(starts, ends), states, self._page):
             if events:
                 with self._postgres.transaction(statement_s=0) as connection:
                     # one that was stopped may have tried pages that it did not come to note
                     self._apply(view, connection, generation.number, events, fresh=not reached)
-                    to = {partition: events[-1].position}
                     registry.move(connection, generation.name, generation.number, to)
-            done += len(records)
+            done += read
             if on_progress is not None:
                 on_progress(done, total)
 
@@ -239,3 +262,27 @@ class Folding:
                 if each.name in self._views:
                     self._views[each.name].store.drop(connection, each.number)
                 registry.remove(connection, each)
+
+
+def _gathered(
+    pages: Iterable[tuple[int, Sequence[Record]]], states: Mapping[int, Partition], enough: int
+) -> Iterator[tuple[int, list[Recorded], dict[int, int]]]:
+    """Pages of enough records, of whichever partitions: Kafka gives them in little, and each page has its price.
+
+    Yields how many records were read, their events in order of position, and how far each partition comes with them.
+    """
+    read, events, to = 0, list[Recorded](), dict[int, int]()
+    for partition, records in pages:
+        taken = states[partition].take(records)
+        if taken:
+            to[partition] = taken[-1].position
+        read += len(records)
+        events += taken
+        if read >= enough:
+            yield read, sorted(events, key=_position), to
+            read, events, to = 0, [], {}
+    if read:
+        yield read, sorted(events, key=_position), to
+
+
+_position = attrgetter("position")

@@ -8,9 +8,11 @@ from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 
 from domain.errors import Conflict, Unavailable
+from domain.tracing import Spans
 from infra.server import ledger, registry
 from infra.server.archive import Archive
 from infra.server.blobs import S3Blobs
+from infra.server.brokers import brokers_of
 from infra.server.dead_letters import DeadLetters
 from infra.server.documents import PgDocuments, PgRecords, catalogue_store, dead_letters_store, jobs_store
 from infra.server.folding import Folding
@@ -25,7 +27,7 @@ from infra.server.neo4j import Neo4j
 from infra.server.pending import Pending
 from infra.server.postgres import Pg, postgres_of
 from infra.server.progress import KafkaProgress
-from infra.server.recovery import mismatches
+from infra.server.recovery import unknown
 from infra.server.registry import Registry
 from infra.server.relay import Relay
 from infra.server.replay import History
@@ -37,6 +39,7 @@ from infra.server.topics import dead_letters_topic, events_topic, make_topics, p
 from infra.server.vectors import MilvusVectors, VectorStore
 from infra.server.views import ServerViews
 from infra.settings import Settings
+from infra.tracing import OFF
 from projections import catalogue, dead_letters, jobs, lineage_graph, measurements, similarity
 
 CACHE_FOLDER = "blob-cache"
@@ -46,12 +49,14 @@ POLL_S = 0.02
 class Installation:
     """One process's connections to the servers that the settings name; what is not there yet is made.
 
+    spans: where it is told what is written, relayed and folded.
     Raises: Malformed, where a setting is missing or cannot be read; Unavailable, naming the server that is down.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, spans: Spans = OFF) -> None:
         self.settings = settings
-        self.brokers = settings.address("kafka")
+        self.spans = spans
+        self.brokers = brokers_of(settings)
         self.topic = events_topic(settings)
         s3, milvus = S3Address.parse(settings.address("s3")), settings.address("milvus")
         self.open_blobs: Callable[[], S3Blobs] = partial(
@@ -66,10 +71,10 @@ class Installation:
             self.history = History(self.brokers, self.topic)
             self._check_ledger()
             self.progress = opened.enter_context(closing(KafkaProgress(self.brokers, progress_topic(settings))))
-            self.relay = Relay(self.postgres, self.brokers, self.topic, settings.partitions)
+            self.relay = Relay(self.postgres, self.brokers, self.topic, settings.partitions, spans)
             opened.callback(self.relay.stop)
             archive = Archive(self.postgres, self.brokers, self.topic)
-            log = ServerLog(self.postgres, archive, outbox_limit=settings.outbox_limit)
+            log = ServerLog(self.postgres, archive, outbox_limit=settings.outbox_limit, spans=spans)
             self.log = opened.enter_context(closing(log))
             self._open_views()
             self._opened = opened.pop_all()
@@ -81,16 +86,15 @@ class Installation:
         kept = settings.series_keep_days
         self._series = SeriesStore(settings.topic_prefix, Policies(drop_after_us=kept and kept * DAY_US))
         self.stored = self._stored()
-        self.folding = Folding(self.postgres, self.history, self.stored)
+        self.folding = Folding(self.postgres, self.history, self.stored, self.spans)
         self.folding.prepare()
         self.known = Registry(self.postgres)
         self.views = self._views()
         self.pending = Pending(self.postgres, self.known, self.views.jobs)
 
     def _check_ledger(self) -> None:
-        for mismatch in mismatches(self.postgres, self.history):
-            if isinstance(mismatch, Conflict):  # what was lost by Kafka is told by `disco verify`; the rest can be read
-                raise mismatch
+        for conflict in unknown(self.postgres, self.history):  # what Kafka has lost, the relay tells: all else goes on
+            raise conflict
 
     def _stored(self) -> tuple[View, ...]:
         prefix = self.settings.topic_prefix
@@ -159,6 +163,8 @@ class Installation:
         self.relay.start()
         head, deadline = self.log.head(), time.monotonic() + timeout_s
         while (reached := self._published()) < head:
+            if self.relay.refused is not None:
+                raise self.relay.refused
             if time.monotonic() > deadline:
                 raise Unavailable(f"Kafka has events up to {reached} of {head}; see that it runs", retry_s=5)
             time.sleep(POLL_S)
@@ -176,11 +182,16 @@ class Installation:
         """By each server's name, a cheap question to it, which raises where it does not answer."""
         return {
             "postgresql": self._published,
-            "kafka": partial(ask_kafka, self.brokers),
+            "kafka": self._ask_kafka,
             "neo4j": partial(self._neo4j.ask, "RETURN 1"),
             "milvus": partial(self._milvus.collections, self.settings.topic_prefix),
             "s3": partial(self.blobs.bucket.find, "nothing"),
         }
+
+    def _ask_kafka(self) -> None:
+        ask_kafka(self.brokers)
+        if self.relay.refused is not None:
+            raise self.relay.refused
 
     def expire(self) -> None:
         """Drop measurements that are older than they are to be kept, where there is such an age."""

@@ -15,6 +15,7 @@ import psycopg
 from domain.errors import Conflict, Corrupted, DiscoError, Malformed, Unavailable
 from domain.ids import EventId, ResourceId
 from domain.ports import ALL, Appended, Selection
+from domain.tracing import Spans
 from events.envelope import Proposed, Recorded
 from infra.event_rows import Row, recorded
 from infra.group_commit import Clash, GroupCommit, Next, Places, Request, check_expected
@@ -22,6 +23,7 @@ from infra.server import ledger
 from infra.server.archive import Archive
 from infra.server.heads import Heads
 from infra.server.postgres import Pg, Postgres
+from infra.tracing import OFF
 
 RETRY_S = 5
 LOOK_S = 0.1
@@ -39,12 +41,12 @@ class ServerLog:
 
     patience_s = 0.0
 
-    def __init__(self, postgres: Postgres, archive: Archive, *, outbox_limit: int) -> None:
+    def __init__(self, postgres: Postgres, archive: Archive, *, outbox_limit: int, spans: Spans = OFF) -> None:
         self._postgres = postgres
         self._archive = archive
         self._outbox_limit = outbox_limit
         self._heads = Heads(postgres)
-        self._commits = GroupCommit(self._write_group, lambda: None)
+        self._commits = GroupCommit(self._write_group, lambda: None, spans)
 
     # Writing
 

@@ -73,7 +73,8 @@ class Milvus:
             if not client.list_indexes(collection, timeout=MANAGE_S):
                 params = client.prepare_index_params()
                 params.add_index("vector", index_type=INDEX, metric_type=METRIC, params={})
-                client.create_index(collection, params, timeout=MANAGE_S)
+                # an index of nothing is nothing to wait for
+                client.create_index(collection, params, timeout=MANAGE_S, sync=False)
             client.load_collection(collection, timeout=MANAGE_S)
 
     def collections(self, prefix: str) -> list[str]:

@@ -146,6 +146,17 @@ def watermark(connection: Pg, name: str, generation: int) -> int:
     return reached_by(connection, positions(connection, name, generation))
 
 
+def watermarks(connection: Pg) -> dict[tuple[str, int], int]:
+    """The watermark of every generation, by name and number, in one question: every walk of a lineage asks it."""
+    query = """SELECT v.name, v.generation,
+                      coalesce(min(coalesce(c.position, 0)) FILTER (WHERE coalesce(c.position, 0) < p.last),
+                               (SELECT coalesce(max(last), 0) FROM published))
+               FROM views v LEFT JOIN partitions p ON true LEFT JOIN checkpoints c
+               ON c.name = v.name AND c.generation = v.generation AND c.partition = p.partition
+               GROUP BY v.name, v.generation"""
+    return {(name, int(number)): int(position) for name, number, position in connection.execute(query)}
+
+
 def reached_by(connection: Pg, reached: Mapping[int, int]) -> int:
     """The position up to which somebody has everything who has come so far in each partition."""
     behind = [reached.get(each, 0) for each, end in ledger.ends(connection).items() if reached.get(each, 0) < end]

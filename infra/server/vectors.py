@@ -32,6 +32,7 @@ from projections import similarity
 
 MOST = 4096
 PAGE = 1_000
+FEW = 1_000
 WIDER = 4
 SLOTS = 64
 DIGITS = "upper(replace({}::text, '-', ''))"
@@ -201,8 +202,8 @@ class VectorStore:
         connection.execute(HELD_UNTIL.format(s=identifier(schema)))
         connection.execute(INDEXES.format(s=identifier(schema)))
         connection.execute(f"ANALYZE {identifier(schema)}.embeddings")
-        if _written(connection, identifier(schema)):
-            self.milvus.seal(schema)
+        if connection.execute(f"SELECT 1 FROM {identifier(schema)}.embeddings OFFSET {FEW} LIMIT 1").fetchone():
+            self.milvus.seal(schema)  # which takes seconds, and makes no few rows faster to find
         self.milvus.name(f"{self.prefix}_{self.name}", schema)
 
     def drop(self, connection: Pg, generation: int) -> None:

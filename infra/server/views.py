@@ -17,7 +17,7 @@ from infra.server.relay import partition_of
 from infra.server.store import View
 
 POLL_S = 0.005
-SLOWEST_POLL_S = 0.05
+SLOWEST_POLL_S = 0.02
 
 
 class ServerViews:
@@ -57,12 +57,13 @@ class ServerViews:
         with self._postgres.read(snapshot=True) as connection:
             found = registry.generations(connection)
             head = ledger.head(connection)
-            marks = {each: registry.watermark(connection, each.name, each.number) for each in found}
+            marks = registry.watermarks(connection)
             failures = registry.failures(connection)
         answer = []
         for live in (each for each in found if each.state == "live"):
-            building = next((marks[e] for e in found if e.name == live.name and e.state == "building"), None)
-            position = marks[live]
+            ahead = (each.number for each in found if each.name == live.name and each.state == "building")
+            building = next((marks[live.name, number] for number in ahead), None)
+            position = marks[live.name, live.number]
             failure = failures.get((live.name, live.number))
             state = "failing" if failure else "live" if building is None else "rebuilding"
             lag = max(0, head - position)

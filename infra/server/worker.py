@@ -71,6 +71,7 @@ class Worker:
             timeout_s=settings.task_timeout_s,
             report=installation.progress.tell,
             forecast=Forecast(installation.pending.of, time.monotonic),
+            spans=installation.spans,
         )
         return Answering(installation.postgres, processing, processors)
 

@@ -33,6 +33,8 @@ from tests.servers import fresh_name, servers
 from tests.spine import Spine
 
 PARTITIONS = 3
+PAGE = 40
+"""Records that a rebuild folds at once: few, so that there are several pages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +104,7 @@ class FoldedViews:
         self.milvus = Milvus(addresses.milvus)
         self.neo4j = Neo4j(addresses.neo4j)
         self.stores = stores(self.prefix, self.milvus, self.neo4j)
-        self.folding = Folding(self.postgres, self.topic, self.stores)  # type: ignore[arg-type]  # a list for Kafka
+        self.folding = Folding(self.postgres, self.topic, self.stores, page=PAGE)  # type: ignore[arg-type]  # a list for Kafka
         self.folding.prepare()
         self.known = Registry(self.postgres)
         self.views: Views = ServerViews(
