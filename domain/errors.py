@@ -88,6 +88,14 @@ class Unsupported(DiscoError):
     exit_status = 8
 
 
+class Unanalysable(DiscoError):
+    """Sound of which nothing can be found out, such as none at all; trying again cannot help."""
+
+    code = "unanalysable"
+    http_status = 422
+    exit_status = 11
+
+
 class Corrupted(DiscoError):
     """Stored data does not match its checksum; it is named and never answered as data."""
 

@@ -323,6 +323,9 @@ class Records(Protocol):
     ) -> tuple[list[tuple[int, Document]], bool]:
         """In the order they came, each with its cursor (its event's position), and whether there are more."""
 
+    def count(self) -> int:
+        """How many there are."""
+
 
 @dataclass(frozen=True, slots=True)
 class ViewStatus:

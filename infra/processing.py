@@ -17,13 +17,15 @@ from domain import ids
 from domain.errors import DiscoError, NotFound
 from domain.ids import EventId
 from domain.ports import Clock, EventLog, Progress
+from domain.tracing import Spans
 from events.base import Event
 from events.envelope import Proposed, Recorded, processor_source
 from events.processing import ProcessingFailed, RepeatRequested, ReprocessingRequested, RetryRequested
 from infra.forecast import Forecast
 from infra.pool import WorkerPool
 from infra.reprocessing import Planner
-from infra.tasks import Answer, Cause, Fault, OpenBlobs, answer, fault_of
+from infra.tasks import Answer, Cause, Fault, OpenBlobs, allowance_s, answer, fault_of
+from infra.tracing import OFF, tell_answered
 from infra.wiring import CONSUMERS, PROCESSORS
 
 ATTEMPTS = 3
@@ -39,6 +41,7 @@ class _Task:
 
     left: int
     halts: int
+    began_us: int
     done: Future[None] = field(default_factory=Future)
 
 
@@ -68,7 +71,9 @@ class Processing:
         timeout_s: float,
         report: Callable[[Progress], None],
         forecast: Forecast,
+        spans: Spans = OFF,
     ) -> None:
+        self._spans = spans
         self._log = log
         self._pool = pool
         self._clock = clock
@@ -100,7 +105,7 @@ class Processing:
         with self._changed:
             while self._running >= self._most and not stop.is_set():
                 self._changed.wait(0.1)
-            task = _Task(1, self._halts)
+            task = _Task(1, self._halts, self._spans.now_us())
             pieces = {(str(cause.id), name) for name in processors}
             self._at_hand |= pieces
             task.done.add_done_callback(lambda _: self._at_hand.difference_update(pieces))
@@ -161,9 +166,8 @@ class Processing:
             message=f"{data.processor} cannot be tried again: {why}",
             traceback_digest="",
         )
-        self._log.append(
-            [self._proposal(event, event, failed, _failure_id(event, data.processor), data.processor, event.id, None)]
-        )
+        id, name = _failure_id(event, data.processor), data.processor
+        self._append([self._proposal(event, event, failed, id, name, event.id, None)], event, self._spans.now_us(), 0)
 
     def _find(self, id: EventId, near: Recorded) -> Recorded | None:
         places = self._log.places([id]) or self._log.places([id], subject=near.subject)
@@ -195,7 +199,7 @@ class Processing:
             self._open_blobs,
             work.processors,
             cause,
-            timeout_s=self._timeout_s,
+            timeout_s=self._timeout_s + allowance_s(event.data),
             on_progress=lambda share: self._tell(work, share, 0),
         )
         self._running += 1
@@ -300,7 +304,7 @@ class Processing:
         proposal = self._proposal(
             work.event, work.trigger, failed, _failure_id(work.trigger, name), name, work.trigger.id, None
         )
-        self._log.append([proposal])
+        self._append([proposal], work.trigger, work.task.began_us, work.attempt)
         self._tell(work, 1, 1)
 
     def _record(self, work: _Work, answers: Sequence[Answer]) -> None:
@@ -319,8 +323,12 @@ class Processing:
             for index, event in enumerate(item.events)
         ]
         if proposals:
-            self._log.append(proposals)
+            self._append(proposals, work.trigger, work.task.began_us, work.attempt)
             self._tell(work, 1, 0)
+
+    def _append(self, answers: Sequence[Proposed], trigger: Recorded, began_us: int, attempts: int) -> None:
+        if self._log.append(answers).written and self._spans.on:
+            tell_answered(self._spans, answers, trigger, began_us=began_us, attempts=attempts)
 
     def _proposal(
         self,

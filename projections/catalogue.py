@@ -10,7 +10,7 @@ from typing import Any
 
 from domain.resource import embedded_tags, merged
 from domain.views import AsOf, Document, DocumentRows, Kind
-from events import analyses, exports, generations, imports, models, processing, resources
+from events import analyses, exports, generations, harmony, imports, models, processing, resources
 from events.base import Event
 from events.catalogue import types_under
 from events.envelope import Recorded
@@ -19,7 +19,7 @@ NAME = "catalogue"
 VERSION = 2
 MOST_FORMER = 4_000  # characters: more than is changed by hand, so that no document grows with all that a program does
 FINDINGS = {kind.TYPE: kind for kind in types_under(analyses.Analysis)}
-KEY = analyses.KeyEstimated.KIND
+KEY = harmony.KeyEstimated.KIND
 
 
 def apply(rows: DocumentRows, events: list[Recorded]) -> None:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from processors.audio.arrays import Growing
+
 PITCH_CLASSES = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 STEP_FRAMES = 8
 
@@ -38,10 +40,10 @@ def step_means(frames: np.ndarray) -> np.ndarray:
     return np.add.reduceat(frames, starts, axis=0) / np.diff(starts, append=len(frames))[:, None].astype(np.float32)
 
 
-def find_tones(spectrogram: np.ndarray, *, bin_hz: float) -> Tones:
+def find_tones(spectrogram: np.ndarray, *, bin_hz: float, first_frame: int = 0) -> Tones:
     """Find peaks from 55 Hz to 2 kHz that stand out of their surroundings, placed between bins by a parabola.
 
-    spectrogram: magnitudes, shape (frames, bins).
+    spectrogram: magnitudes, shape (frames, bins), a part that begins at frame `first_frame`, the first of a step.
     Source: Smith & Serra 1987 (parabola through log magnitudes); Gómez 2006 (peaks for pitch classes).
     """
     low, high = int(_LOWEST_HZ / bin_hz), int(_HIGHEST_HZ / bin_hz)
@@ -55,7 +57,24 @@ def find_tones(spectrogram: np.ndarray, *, bin_hz: float) -> Tones:
     left, centre, right = (np.log(np.maximum(band[step, at[column] + shift], 1e-9)) for shift in (-1, 0, 1))
     offset = np.clip(0.5 * (left - right) / np.minimum(left - 2 * centre + right, -1e-6), -0.5, 0.5)
     frequency = (at[column] + offset).astype(np.float64) * bin_hz
+    step += first_frame // STEP_FRAMES
     return Tones(step, 69 + 12 * np.log2(frequency / 440), np.exp(centre - 0.25 * (left - right) * offset))
+
+
+class ToneList:
+    """The tones of all parts, one after the other."""
+
+    def __init__(self) -> None:
+        self._columns = Growing(np.int64), Growing(np.float64), Growing(np.float32)
+
+    def add(self, tones: Tones) -> None:
+        """Take the tones of the next part."""
+        for column, values in zip(self._columns, (tones.step, tones.pitch, tones.magnitude), strict=True):
+            column.add(values)
+
+    def tones(self) -> Tones:
+        """All that were taken."""
+        return Tones(*(column.values() for column in self._columns))
 
 
 def _floor(band: np.ndarray) -> np.ndarray:

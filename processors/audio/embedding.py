@@ -7,14 +7,16 @@ import numpy as np
 from domain.values import pack_floats
 from events.analyses import EmbeddingComputed
 from events.imports import AudioAdded
-from processors.audio.beats import accents, autocorrelation
 from processors.audio.signal import FRAME_RATE_HZ, SPECTRUM, Signal
+from processors.audio.timbre import mel_cepstrum
 from processors.handler import processor
+from processors.rhythm.periodicity import accents, autocorrelation
 
 SPACE = "timbre-harmony-1"
 DIMENSIONS = 128
 _RANGE_DB = 50.0
 _CEPSTRUM = 20
+_AT_ONCE = 4096
 _SLOWEST_S, _FASTEST_S, _LAGS = 1.6, 0.1, 24
 _WEIGHTS = {"timbre": 1.0, "change": 0.7, "shape": 0.7, "harmony": 0.6, "rhythm": 0.6}
 
@@ -24,10 +26,11 @@ def timbre_parts(mel_db: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
     mel_db: shape (frames, bands); what lies 50 dB below the loudest counts as nothing, so that faint noise does not.
     """
-    import scipy.fft
-
-    levels = np.maximum(mel_db - mel_db.max(), -_RANGE_DB) / _RANGE_DB
-    cepstrum = scipy.fft.dct(levels, type=2, norm="ortho", axis=1)[:, :_CEPSTRUM].astype(np.float64)
+    loudest, parts = mel_db.max(), []
+    for start in range(0, len(mel_db), _AT_ONCE):
+        levels = np.maximum(mel_db[start : start + _AT_ONCE] - loudest, -_RANGE_DB) / _RANGE_DB
+        parts.append(mel_cepstrum(levels, coefficients=_CEPSTRUM))
+    cepstrum = np.concatenate(parts).astype(np.float64)
     moves = np.abs(np.diff(cepstrum, axis=0)).mean(axis=0) if len(cepstrum) > 1 else np.zeros(_CEPSTRUM)
     return cepstrum.mean(axis=0)[1:], np.concatenate([cepstrum.std(axis=0), 2 * moves])
 
@@ -82,7 +85,7 @@ def rhythm_part(onset_strength: np.ndarray) -> np.ndarray:
 def embed(signal: Signal) -> np.ndarray:
     """Return the vector of a sound, shape (128,), float32, unit length: five parts, each scaled by a fixed factor."""
     timbre, change = timbre_parts(signal.mel_db)
-    levels = signal.mel.sum(axis=1, dtype=np.float64)
+    levels = signal.mel_power.astype(np.float64)
     parts = {
         "timbre": timbre / 2,
         "change": change,

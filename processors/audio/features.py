@@ -7,31 +7,41 @@ import numpy as np
 from domain.ports import Blobs
 from events.analyses import FeaturesExtracted
 from events.imports import AudioAdded
-from processors.audio.arrays import NPZ, to_npz
+from processors.audio.arrays import NPZ, npz_chunks
 from processors.audio.signal import FRAME_RATE_HZ, SPECTRUM, Signal
 from processors.audio.timbre import ROLLOFF_SHARE
 from processors.handler import processor
 
+SINGLE = (
+    "centroid_hz",
+    "bandwidth_hz",
+    "rolloff_hz",
+    "flatness",
+    "zero_crossing_rate",
+    "rms",
+    "flux",
+    "onset_strength",
+)
+SEVERAL = ("contrast_db", "mfcc", "chroma", "tonnetz")
 
-@processor("1")
+
+def rounded(values: np.ndarray) -> tuple[float, ...]:
+    """Numbers to five significant digits."""
+    return tuple(float(f"{value:.5g}") for value in values.tolist())
+
+
+@processor("2")
 def extract_features(event: AudioAdded, signal: Signal, blobs: Blobs) -> FeaturesExtracted:
     """Store the features a frame and tell their means."""
     frames = signal.features
-    mfcc = frames["mfcc"].astype(np.float64)
-
-    def mean(name: str) -> float:
-        return round(float(frames[name].mean(dtype=np.float64)), 4)
-
+    means = {name: rounded(np.atleast_1d(frames[name].mean(axis=0, dtype=np.float64))) for name in (*SINGLE, *SEVERAL)}
     return FeaturesExtracted(
         asset_id=event.asset_id,
         parameters={**SPECTRUM, "rolloff_share": ROLLOFF_SHARE},
-        frames=blobs.put(to_npz(frames), NPZ),
+        frames=blobs.put_stream(npz_chunks(frames), NPZ),
         frame_rate_hz=round(FRAME_RATE_HZ, 4),
-        centroid_hz=mean("centroid_hz"),
-        bandwidth_hz=mean("bandwidth_hz"),
-        rolloff_hz=mean("rolloff_hz"),
-        flatness=mean("flatness"),
-        zero_crossing_rate=mean("zero_crossing_rate"),
-        mfcc_mean=tuple(np.round(mfcc.mean(axis=0), 4).tolist()),
-        mfcc_std=tuple(np.round(mfcc.std(axis=0), 4).tolist()),
+        tuning_semitones=round(signal.tuning_semitones, 2),
+        mfcc_std=rounded(frames["mfcc"].std(axis=0, dtype=np.float64)),
+        **{name: means[name][0] for name in SINGLE},
+        **{name: means[name] for name in SEVERAL},
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from events.analyses import SilenceFound
@@ -14,29 +16,41 @@ SHORTEST_S = 0.1
 
 
 def quiet_stretches(
-    samples: np.ndarray, *, rate_hz: int, threshold_dbfs: float, shortest_s: float
+    blocks: Iterable[np.ndarray], *, rate_hz: int, threshold_dbfs: float, shortest_s: float
 ) -> list[tuple[float, float]]:
     """Return where no channel reaches the threshold for `shortest_s` or longer, as (start, end) in seconds.
 
-    samples: shape (channels, frames). Borders are found to a millisecond. A file that is quiet throughout
+    blocks: shape (channels, n) each. Borders are found to a millisecond. A file that is quiet throughout
     is one stretch, however short.
     """
     step = max(1, rate_hz // 1000)
-    starts = np.arange(0, samples.shape[1], step)
-    peaks = np.max([np.maximum.reduceat(np.abs(channel), starts) for channel in samples], axis=0)
+    peaks, length = step_peaks(blocks, step)
     quiet = np.concatenate([[False], peaks < 10 ** (threshold_dbfs / 20), [False]])
     borders = np.flatnonzero(quiet[1:] != quiet[:-1]).reshape(-1, 2) * step
-    length = samples.shape[1]
     spans = [(int(start), min(int(end), length)) for start, end in borders]
     shortest = min(shortest_s * rate_hz, length)
     return [(start / rate_hz, end / rate_hz) for start, end in spans if end - start >= shortest]
+
+
+def step_peaks(blocks: Iterable[np.ndarray], step: int) -> tuple[np.ndarray, int]:
+    """Return the largest magnitude over all channels of every `step` frames, shape (steps,), and how many frames."""
+    parts, rest, length = [], np.zeros(0, np.float32), 0
+    for block in blocks:
+        length += block.shape[1]
+        loudest = np.concatenate([rest, np.abs(block).max(axis=0)])
+        whole = len(loudest) // step * step
+        parts.append(loudest[:whole].reshape(-1, step).max(axis=1))
+        rest = loudest[whole:]
+    if rest.size:
+        parts.append(rest.max(keepdims=True))
+    return np.concatenate(parts), length
 
 
 @processor("1")
 def find_silence(event: AudioAdded, signal: Signal) -> SilenceFound:
     """Find stretches of at least a tenth of a second below -60 dBFS."""
     stretches = quiet_stretches(
-        signal.samples, rate_hz=signal.rate_hz, threshold_dbfs=THRESHOLD_DBFS, shortest_s=SHORTEST_S
+        signal.blocks(), rate_hz=signal.rate_hz, threshold_dbfs=THRESHOLD_DBFS, shortest_s=SHORTEST_S
     )
     duration = signal.duration_s
     leading = stretches[0][1] if stretches and stretches[0][0] == 0 else 0.0

@@ -11,7 +11,7 @@ from statistics import median
 import numpy as np
 
 from domain.errors import LimitExceeded
-from processors.generation.harmony import Harmony
+from processors.harmony.labels import Harmony
 from processors.midi.notes import Metre, Tempo
 
 STEADY_S = 0.5

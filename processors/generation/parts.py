@@ -11,6 +11,7 @@ import numpy as np
 from processors.generation import harmony as h
 from processors.generation import patterns as p
 from processors.generation.grid import BEATS_PER_BAR
+from processors.harmony.labels import Harmony
 from processors.midi.notes import DRUM_CHANNEL
 
 BASS_CHANNEL, CHORDS_CHANNEL = 0, 1
@@ -18,7 +19,7 @@ FIRST_BASS = 36
 DRUM_LENGTH = 0.2
 
 
-def held_until(chords: Sequence[h.Harmony]) -> list[int]:
+def held_until(chords: Sequence[Harmony]) -> list[int]:
     """For each beat, the beat on which its harmony gives way to another, or the number of beats."""
     until = [len(chords)] * len(chords)
     for beat in reversed(range(len(chords) - 1)):
@@ -41,7 +42,7 @@ class Played(NamedTuple):
 class Plan:
     """What is to be accompanied, and how densely: a harmony for each beat, and the beat on which it gives way."""
 
-    chords: Sequence[h.Harmony]
+    chords: Sequence[Harmony]
     held_until: Sequence[int]
     downbeat: int
     style: p.Style
@@ -55,7 +56,7 @@ class Plan:
             yield number, start
             number, start = number + 1, start + BEATS_PER_BAR
 
-    def chord(self, at: float) -> h.Harmony:
+    def chord(self, at: float) -> Harmony:
         """The harmony at a place."""
         return self.chords[min(int(at), len(self.chords) - 1)]
 
@@ -113,7 +114,7 @@ def write_chords(plan: Plan) -> Iterator[Played]:
     """Close voicings that move least, each ended where its harmony ends."""
     hits = _hits(plan, plan.style.chords)
     before: tuple[int, ...] = ()
-    last: h.Harmony | None = None
+    last: Harmony | None = None
     for index, hit in enumerate(hits):
         chord = plan.chord(hit.at)
         if chord != last:

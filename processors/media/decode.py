@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,7 @@ import soundfile
 
 from processors.media import ffmpeg, iff, streams
 from processors.media.limits import check_duration, check_shape
+from processors.media.samples import HELD_BYTES, Gatherer, Samples
 from processors.media.sniff import AAC, AIFF, FLAC, M4A, MP3, OGG, WAV, Format, sniff
 from processors.media.source import Source
 
@@ -67,26 +68,36 @@ def open_audio(source: Source, format: Format) -> Iterator[AudioStream]:
         yield AudioStream(format, file.subtype, file.samplerate, file.channels, promised, blocks)
 
 
-def decode_audio(path: Path, *, name: str | None = None) -> tuple[np.ndarray, int]:
-    """Decode a whole audio file; returns float32 samples, shape (channels, frames), and the rate in Hz.
+def decode_audio(
+    path: Path,
+    *,
+    name: str | None = None,
+    folder: Path | None = None,
+    held_bytes: int = HELD_BYTES,
+    tell: Callable[[float], None] | None = None,
+) -> Samples:
+    """Decode an audio file to its end; what is longer than `held_bytes` goes to a nameless file in `folder`.
 
-    `name` is what errors call the file, its own name without one.
-    Raises: NotFound, Malformed, LimitExceeded; Unsupported, for MPEG-4 where there is no ffmpeg.
+    name: what errors call the file, its own name without one. tell: hears the share that is done, where it is known.
+    Raises: NotFound, Malformed, LimitExceeded; Unsupported, for MPEG-4 where there is no ffmpeg; Unavailable, where
+    the disk has no room.
     """
     source = Source.at(path, name)
     format = sniff(source)
     if format.variant != "audio":
         raise source.malformed(f"is {format.title}, not audio; render it to audio first")
     with open_audio(source, format) as stream:
-        if stream.frames is None:
-            return np.ascontiguousarray(np.concatenate([b.T for b in stream.blocks], axis=1)), stream.rate_hz
-        samples = np.empty((stream.channels, stream.frames), dtype=np.float32)
-        end = 0
+        gathered = Gatherer(stream.rate_hz, stream.channels, folder=folder, held_bytes=held_bytes)
+        if stream.frames is not None:
+            gathered.expect(stream.frames)
+        done = 0
         for block in stream.blocks:
-            kept = block[: stream.frames - end]
-            samples[:, end : end + len(kept)] = kept.T
-            end += len(kept)
-        return samples[:, :end], stream.rate_hz
+            kept = block if stream.frames is None else block[: stream.frames - done]
+            gathered.add(kept.T)
+            done += len(kept)
+            if tell is not None and stream.frames:
+                tell(done / stream.frames)
+        return gathered.samples()
 
 
 def _check_headers(source: Source, format: Format) -> tuple[int | None, str]:

@@ -17,7 +17,7 @@ from domain import ids
 from domain.errors import LimitExceeded, Malformed
 from domain.parameters import ACCOMPANIMENT_PARAMETERS, Parameter, validate
 from processors.generation.accompaniment import accompany, write_accompaniment
-from processors.generation.harmony import harmony, pitch_class
+from processors.harmony.labels import harmony, pitch_class
 from processors.midi.notes import Notes, read_midi, write_midi
 
 STYLES = ("pop", "ballad", "swing", "four-on-the-floor")

@@ -43,7 +43,7 @@ def test_levels_of_silence_are_null():
 def test_every_bin_holds_the_extremes_of_its_frames(frames):
     """Given noise of any length, when drawn, then each bin of each level has the minimum and maximum of its stretch."""
     samples = noise(frames / 44_100, channels=2)
-    levels = wave_pyramid(samples, samples_per_bin=SAMPLES_PER_BIN)
+    levels = wave_pyramid([samples], samples_per_bin=SAMPLES_PER_BIN)
     rounded = np.rint(np.clip(samples, -1, 1) * 32767).astype(np.int16)
     for depth, level in enumerate(levels):
         width = SAMPLES_PER_BIN << depth

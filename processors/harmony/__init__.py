@@ -1,0 +1,1 @@
+"""Harmony: tuning, pitch salience, key, chords, Roman numerals, cadences."""

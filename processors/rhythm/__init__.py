@@ -1,0 +1,1 @@
+"""Rhythm: onsets, beats, bars, tempo, swing and groove."""
