@@ -18,6 +18,7 @@ help:
 	@echo 'make serve              start the service and print its addresses'
 	@echo 'make test               lint, types, imports, all tests'
 	@echo 'make bench [ONLY=name]  write build/bench.json'
+	@echo 'make hearing [ONLY=task] hold what is heard against the kept figures (needs fluidsynth and SoundFonts)'
 	@echo 'make servers [QUICK=1] [NAMES=kafka…]  install and start Kafka, Neo4j, TimescaleDB, Milvus, S3 on loopback'
 	@echo 'make servers-stop       stop them; their data stays in build/servers'
 	@echo 'make env                everything for development in $(VENV), the command disco included'
@@ -45,6 +46,10 @@ bench: $(VENV)/.dev
 	@mkdir -p build
 	$(BIN)/python -m benchmarks --only '$(ONLY)' --out build/bench.json
 
+# For a schedule, not for every change: it renders an hour of music the first time, and fails where a figure fell.
+hearing: $(VENV)/.dev
+	@$(BIN)/python -m benchmarks.hearing --split test --check --only '$(ONLY)'
+
 env: $(VENV)/.dev
 
 servers: $(VENV)/.base
@@ -70,7 +75,7 @@ lock: $(VENV)/.tools
 	$(COMPILE) requirements/uv.in -o requirements/uv.txt
 	$(COMPILE) pyproject.toml --extra dev -o requirements/dev.txt
 	$(COMPILE) pyproject.toml -c requirements/dev.txt -o requirements/base.txt
-	$(COMPILE) pyproject.toml -c requirements/dev.txt --extra server -o requirements/server.txt
+	$(COMPILE) pyproject.toml -c requirements/dev.txt --extra otel --extra server -o requirements/server.txt
 	$(COMPILE) infra/local_servers/locks/milvus-lite.in -o infra/local_servers/locks/milvus-lite.txt
 
 # A server whose data is removed under it would run on for ever.
@@ -82,4 +87,4 @@ clean:
 distclean: clean
 	rm -rf $(VENV)
 
-.PHONY: help demo serve test lint bench env servers servers-stop servers-clean lock clean distclean
+.PHONY: help demo serve test lint bench hearing env servers servers-stop servers-clean lock clean distclean

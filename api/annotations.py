@@ -122,6 +122,17 @@ def _silence(heard: Heard) -> Read:
     yield "silence", "segment_open", [Mark(start, end - start, "silence") for start, end in stretches]
 
 
+def _lyrics(heard: Heard) -> Read:
+    """Lines that are timed, each from when to when it is sung."""
+    lines = [line for line in heard.data("lyrics")["lines"] if line["start_s"] is not None]
+    yield "lyrics", "lyrics", [Mark(line["start_s"], line["end_s"] - line["start_s"], line["text"]) for line in lines]
+
+
+def _quality(heard: Heard) -> Read:
+    faults = heard.data("quality")["faults"]
+    yield "faults", "tag_open", [_span(fault, fault["kind"], fault["confidence"]) for fault in faults]
+
+
 def _span(span: Json, value: Value, confidence: float) -> Mark:
     return Mark(span["start_s"], span["end_s"] - span["start_s"], value, confidence)
 
@@ -133,6 +144,8 @@ LAYERS: Mapping[str, Callable[[Heard], Read]] = {
     "chords": _chords,
     "harmony": _harmony,
     "silence": _silence,
+    "quality": _quality,
+    "lyrics": _lyrics,
 }
 """Kind of analysis -> what of it lies along time, as (name, JAMS's namespace, marks)."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -10,6 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import orjson
+import structlog
 from rich.console import Console
 from rich.table import Table
 
@@ -27,6 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"no figure begins with {asked.only!r}; there are {', '.join(one.name for one in FIGURES)}\n")
         return 2
     console = Console()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     results = list(_measured(wanted, asked.scale, asked.folder, console))
     console.print(_table(results))
     asked.out.parent.mkdir(parents=True, exist_ok=True)

@@ -10,6 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from benchmarks.figures import Result
+from benchmarks.missed import reasons
 from benchmarks.numbers import number
 from benchmarks.registry import FIGURES
 
@@ -43,7 +44,13 @@ TABLE = "| figure | value | baseline | ratio | target | met | note |\n| --- | --
 def write(results: Sequence[Result], scale: float) -> None:
     """Write the page."""
     PAGE.parent.mkdir(exist_ok=True)
-    PAGE.write_text(f"{HEAD}{_meanings()}\n## The last run\n\n{_machine(scale)}\n\n{_table(results)}", encoding="utf-8")
+    run = f"## The last run\n\n{_machine(scale)}\n\n{_table(results)}{_missed(results)}"
+    PAGE.write_text(f"{HEAD}{_meanings()}\n{run}", encoding="utf-8")
+
+
+def _missed(results: Sequence[Result]) -> str:
+    told = reasons(results)
+    return f"\n## Why targets are missed\n\n{told}" if told else ""
 
 
 def _meanings() -> str:

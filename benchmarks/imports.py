@@ -52,7 +52,7 @@ def _run(bench: Bench) -> Run:
     folder = bench.fresh("import")
     material = folder / "material"
     material.mkdir()
-    audio_s = _written(material, bench.scaled(FILES, least=8))
+    audio_s = written(material, bench.scaled(FILES, least=8))
     bench.say("importing")
     disco = Disco(Settings(home=folder / "home"), run=True)
     with _busy() as busy:
@@ -152,12 +152,12 @@ def _take(blobs: FolderBlobs, path: Path) -> None:
     assert not faults, faults[0]
 
 
-def _written(folder: Path, count: int) -> float:
+def written(folder: Path, count: int, between_s: tuple[float, float] = LENGTH_S) -> float:
     """Write files made of loops, each looped to its length, two at a time; returns their seconds of audio."""
-    loops, rng = _loops(), np.random.default_rng(5)
+    loops, rng = recorded_loops(), np.random.default_rng(5)
     total_s = 0.0
     for number in range(count):
-        length_s = rng.uniform(*LENGTH_S)
+        length_s = rng.uniform(*between_s)
         one, other = (loops[place] for place in rng.choice(len(loops), 2, replace=False))
         frames = int(length_s * RATE_HZ)
         mixed = _looped(one, frames, rng) + rng.uniform(0, 0.4) * _looped(other, frames, rng)
@@ -176,7 +176,7 @@ def _looped(loop: np.ndarray, frames: int, rng: np.random.Generator) -> np.ndarr
     return np.tile(loop, (repeats, 1))[start : start + frames]
 
 
-def _loops() -> list[np.ndarray]:
+def recorded_loops() -> list[np.ndarray]:
     """The recorded loops beside the repository; where there are none, loops of tones and noise. Shape (frames, 2)."""
     paths = sorted(LOOPS.glob("*.flac"))
     if paths:

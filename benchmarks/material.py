@@ -10,7 +10,7 @@ import numpy as np
 from domain import ids
 from domain.parameters import ACCOMPANIMENT_MODEL
 from domain.values import Blob, ChordLine, pack_floats
-from events import analyses
+from events import analyses, harmony, rhythm
 from events.generations import AccompanimentRequested
 from processors.audio.embedding import DIMENSIONS, SPACE
 
@@ -72,6 +72,8 @@ class Material:
             max_momentary_lufs=lufs + 6,
             max_short_term_lufs=lufs + 4,
             true_peak_dbtp=-0.1,
+            curves=blob,
+            curves_rate_hz=10.0,
         )
         features = analyses.FeaturesExtracted.model_construct(
             asset_id=asset,
@@ -82,8 +84,15 @@ class Material:
             rolloff_hz=4_200.5,
             flatness=0.0123,
             zero_crossing_rate=0.0731,
-            mfcc_mean=self._mfcc[pick],
+            rms=0.0831,
+            flux=0.412,
+            onset_strength=1.31,
+            tuning_semitones=-0.03,
+            contrast_db=self._mfcc[pick][:7],
+            mfcc=self._mfcc[pick],
             mfcc_std=self._mfcc[-1 - pick],
+            chroma=self._mfcc[pick][:12],
+            tonnetz=self._mfcc[pick][:6],
         )
         silence = analyses.SilenceFound.model_construct(
             asset_id=asset, leading_s=0.12, trailing_s=1.4, silent_share=0.03, stretches_s=self._silences[pick]
@@ -103,15 +112,15 @@ class Material:
         return [
             (
                 "track_beats",
-                analyses.BeatsTracked.model_construct(asset_id=asset, tempo_bpm=tempo, confidence=0.8, beats_s=beats),
+                rhythm.BeatsTracked.model_construct(asset_id=asset, tempo_bpm=tempo, confidence=0.8, beats_s=beats),
             ),
             (
                 "estimate_key",
-                analyses.KeyEstimated.model_construct(asset_id=asset, tonic=tonic, mode=mode, confidence=0.7),
+                harmony.KeyEstimated.model_construct(asset_id=asset, tonic=tonic, mode=mode, confidence=0.7),
             ),
             (
                 "estimate_chords",
-                analyses.ChordsEstimated.model_construct(asset_id=asset, confidence=0.6, line=self._chords[pick]),
+                harmony.ChordsEstimated.model_construct(asset_id=asset, confidence=0.6, line=self._chords[pick]),
             ),
             (
                 "compute_embedding",

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from benchmarks import (
+    across,
     append,
     feed,
     finding,
+    hearing_speed,
     imports,
     lineage,
     rebuild,
+    server_append,
+    server_command,
+    server_feed,
     server_graph,
+    server_relay,
     server_rows,
     server_vectors,
+    server_workers,
     start,
 )
 from benchmarks.figures import Figure
@@ -44,6 +51,11 @@ FIGURES: tuple[Figure, ...] = (
     Figure(
         "append.vs_eventsourcing.mapped", append.versus_mapped, "events/s", "higher", None,
         "by the thousand", "the library's mapper and recorder, from its event objects", "ratio",
+    ),
+    Figure(
+        "log.across_ms", across.across_ms, "ms", "lower", 100,
+        "p95 from an append's commit until another process on the same folder is told of it",
+        "p95 until it reads a line about it from a pipe",
     ),
     Figure(
         "rebuild.rate", rebuild.rate, "events/s", "higher", 20_000,
@@ -113,12 +125,64 @@ FIGURES: tuple[Figure, ...] = (
         "the share of the workers' time in which none of their tasks ran",
     ),
     Figure(
+        "hearing.realtime", hearing_speed.realtime, "× real time", "higher", 40,
+        "seconds of a three-minute stereo file imported and heard in a second by two workers: all but transcription",
+        "the same functions in one process, times two",
+    ),
+    Figure(
+        "hearing.vs_librosa", hearing_speed.versus_librosa, "× real time", "higher", 3.0,
+        "seconds of audio decoded and told in twelve features a frame in a second",
+        "librosa called feature by feature on the same file, in turn", "ratio",
+    ),
+    Figure(
+        "hearing.growth", hearing_speed.growth, "ms/s", "lower", 1.2,
+        "time for each second of two hours, all analyses in one process", "of three minutes", "ratio",
+    ),
+    Figure(
+        "hearing.peak_mib", hearing_speed.peak, "MiB", "lower", 1024,
+        "the most memory that the worker held which heard two hours of stereo", "three minutes",
+    ),
+    Figure(
         "start.help_s", start.help_s, "s", "lower", 0.4, "`disco --help`, as a process", "a Python that does nothing",
     ),
     Figure(
         "start.ready_s", start.ready_s, "s", "lower", 2.0,
         "from starting `disco serve` on the big catalogue until /readyz answers",
         "a Python that imports the frameworks and does nothing",
+    ),
+    Figure(
+        "demo.installed_s", start.demo_s, "s", "lower", 20,
+        "`make demo` where all is installed and was run once: import, analyses, accompaniment, lineage and replay",
+        "a Python that imports the frameworks and does nothing",
+    ),
+    Figure(
+        "server.append", server_append.append, "events/s", "higher", 0.5,
+        "appends by the thousand to acknowledgement: encoded, ids checked, numbered, into ledger and outbox",
+        "a binary COPY of the same rows, made beforehand, into the same tables with their indexes, in turn", "ratio",
+    ),
+    Figure(
+        "server.relay", server_relay.relay, "events/s", "higher", 0.5,
+        "the outbox to Kafka: read, made into records, acknowledged, cleared",
+        "a bare aiokafka producer with the same settings and the same records, made beforehand", "ratio",
+    ),
+    Figure(
+        "server.command.ack_ms", server_command.ack_ms, "ms", "lower", 15,
+        "p95 from a single command to its acknowledgement, by an API node that relays, with a worker beside it",
+        "p95 of a bare transaction that inserts the same rows and commits, in turn",
+    ),
+    Figure(
+        "server.command.graph_ms", server_command.graph_ms, "ms", "lower", 150,
+        "p95 from a single command until every view has it and the graph shows it, folded by a worker process",
+        "p95 of one row by bare drivers in one process: inserted, sent to Kafka, heard from it, merged into Neo4j",
+    ),
+    Figure(
+        "server.feed.p99_ms", server_feed.p99, "ms", "lower", 100,
+        "p99 from commit in one process to the text of the message for each of 100 subscribers of another",
+        "p99 of a bare notice of PostgreSQL that wakes 100 tasks of an event loop there",
+    ),
+    Figure(
+        "server.workers.two", server_workers.two, "×", "higher", 1.7,
+        "sounds analysed in a second by two workers of one process each, as a multiple of what one of them does",
     ),
     Figure(
         "server.series.rebuild", server_rows.series, "points/s", "higher", 0.5,
@@ -139,6 +203,11 @@ FIGURES: tuple[Figure, ...] = (
         "server.lineage.depth5", server_graph.depth5, "ms", "lower", 1.5,
         "p95 of five steps up at the port: a hundred nodes with all columns, and the edges between them",
         "p95 of one Cypher statement by the bare driver for the nodes alone", "ratio",
+    ),
+    Figure(
+        "server.lineage.graphql", server_graph.graphql, "ms", "lower", 1.5,
+        "p95 of the same by GraphQL: parsed, limited, walked as of a position, answered as JSON with the links",
+        "as above", "ratio",
     ),
     Figure(
         "server.vectors.rebuild", server_vectors.rebuild, "vectors/s", "higher", 0.6,

@@ -95,7 +95,7 @@ class ImportFile(Command):
     """Base: make an asset of a checked file that lies in the blob store; `tags` are those embedded in it."""
 
     FOUND_OUT: ClassVar[dict[str, Any]] = {  # Any: as in `Command`
-        **dict.fromkeys(("facts", "variant", "tags"), True),
+        **dict.fromkeys(("facts", "variant", "tags", "lyrics"), True),
         "content": dict.fromkeys(("size_bytes", "media_type"), True),
     }
     project_id: Uuid
@@ -107,9 +107,10 @@ class ImportFile(Command):
 
 
 class ImportAudio(ImportFile):
-    """Make an asset of audio."""
+    """Make an asset of audio, with the lyrics that came with it."""
 
     facts: AudioFacts
+    lyrics: Blob | None = None
 
 
 class ImportNotes(ImportFile):

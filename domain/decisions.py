@@ -185,7 +185,7 @@ def _added(command: c.ImportAudio | c.ImportNotes, id: ResourceId) -> Event:
         "facts": command.facts,
     }
     if isinstance(command, c.ImportAudio):
-        return imports.AudioImported(**given, tags=command.tags)
+        return imports.AudioImported(**given, tags=command.tags, lyrics=command.lyrics)
     if command.variant == "midi":
         return imports.MidiImported(**given)
     return imports.ScoreImported(**given, tags=command.tags)

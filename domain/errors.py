@@ -64,7 +64,10 @@ class Forbidden(DiscoError):
 
 
 class Unavailable(DiscoError):
-    """A store or helper program cannot answer now; nothing was changed."""
+    """A store or helper program cannot answer now; nothing was changed.
+
+    retry_s in the details: it is a store that comes back, perhaps so soon; work that needs it waits for it.
+    """
 
     code = "unavailable"
     http_status = 503

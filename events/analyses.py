@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Self
 
 from pydantic import Field, model_validator
 
-from domain.values import Blob, Chord, ChordLine, Metadata, PackedFloats, Seconds, Uuid, unpack_floats
+from domain.values import Blob, Metadata, PackedFloats, Seconds, Uuid, unpack_floats
 from events.base import Event
 
 Confidence = Annotated[float, Field(ge=0, le=1)]
@@ -17,6 +17,7 @@ class Analysis(Event):
 
     KIND names the finding; FACTS lists the fields short enough for the graph, the document and search.
     SERIES maps a field to the name of the series it is a point of.
+    confidence: how sure it is, from 0 to 1; 1 where it is measured rather than estimated.
     """
 
     SUBJECT: ClassVar[str] = "asset_id"
@@ -26,6 +27,7 @@ class Analysis(Event):
     SERIES: ClassVar[dict[str, str]] = {}
     asset_id: Uuid
     parameters: Metadata = {}
+    confidence: Confidence = 1.0
 
 
 class AudioDescribed(Analysis):
@@ -57,7 +59,11 @@ class WaveformDrawn(Analysis):
 
 
 class LoudnessMeasured(Analysis):
-    """Loudness by ITU-R BS.1770-4 and EBU R 128; null where all is below the absolute gate."""
+    """Loudness by ITU-R BS.1770-4 and EBU R 128; null where all is below the absolute gate.
+
+    The blob is .npz: arrays `momentary_lufs` and `short_term_lufs`, float32, one value every 100 ms, the first where
+    its 400 ms or 3 s are whole; nothing is below -120.
+    """
 
     TYPE: ClassVar[str] = "disco.loudness.measured"
     KIND: ClassVar[str] = "loudness"
@@ -68,12 +74,14 @@ class LoudnessMeasured(Analysis):
     max_momentary_lufs: float | None
     max_short_term_lufs: float | None
     true_peak_dbtp: float | None
+    curves: Blob
+    curves_rate_hz: float
 
 
 class FeaturesExtracted(Analysis):
-    """Spectral features and MFCC: per frame in the blob (.npz, one array a feature), means here.
+    """Spectral features, MFCC and pitch classes: per frame in the blob (.npz, one array a feature), means here.
 
-    mfcc_mean and mfcc_std have 20 coefficients each.
+    contrast_db: 0 to 200 Hz and the six octaves from there; mfcc and mfcc_std: 20; chroma: 12 from C; tonnetz: 6.
     """
 
     TYPE: ClassVar[str] = "disco.features.extracted"
@@ -86,8 +94,15 @@ class FeaturesExtracted(Analysis):
     rolloff_hz: float
     flatness: float
     zero_crossing_rate: float
-    mfcc_mean: tuple[float, ...]
+    rms: float
+    flux: float
+    onset_strength: float
+    tuning_semitones: float
+    contrast_db: tuple[float, ...]
+    mfcc: tuple[float, ...]
     mfcc_std: tuple[float, ...]
+    chroma: tuple[float, ...]
+    tonnetz: tuple[float, ...]
 
 
 class SilenceFound(Analysis):
@@ -100,44 +115,6 @@ class SilenceFound(Analysis):
     trailing_s: Seconds
     silent_share: Confidence
     stretches_s: tuple[tuple[float, float], ...]
-
-
-class BeatsTracked(Analysis):
-    """Beats and tempo; no beats and no tempo where none can be heard."""
-
-    TYPE: ClassVar[str] = "disco.beats.tracked"
-    KIND: ClassVar[str] = "beats"
-    FACTS: ClassVar[tuple[str, ...]] = ("tempo_bpm", "confidence")
-    SERIES: ClassVar[dict[str, str]] = {"tempo_bpm": "tempo_bpm"}
-    tempo_bpm: float | None
-    confidence: Confidence
-    beats_s: tuple[float, ...]
-
-
-class KeyEstimated(Analysis):
-    """Key and mode ("A", "minor"); null where the material has no pitch to tell it by."""
-
-    TYPE: ClassVar[str] = "disco.key.estimated"
-    KIND: ClassVar[str] = "key"
-    FACTS: ClassVar[tuple[str, ...]] = ("tonic", "mode", "confidence")
-    tonic: str | None
-    mode: str | None
-    confidence: Confidence
-
-
-class ChordsEstimated(Analysis):
-    """Chords from start to end, in order and without overlap."""
-
-    TYPE: ClassVar[str] = "disco.chords.estimated"
-    KIND: ClassVar[str] = "chords"
-    FACTS: ClassVar[tuple[str, ...]] = ("confidence",)
-    confidence: Confidence
-    line: ChordLine
-
-    @property
-    def chords(self) -> tuple[Chord, ...]:
-        """The chords with their spans."""
-        return self.line.chords
 
 
 class EmbeddingComputed(Analysis):

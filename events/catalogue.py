@@ -5,13 +5,29 @@ from __future__ import annotations
 from types import MappingProxyType, ModuleType
 from typing import TypeVar
 
-from events import analyses, exports, generations, imports, models, processing, resources
+from events import (
+    analyses,
+    exports,
+    generations,
+    harmony,
+    imports,
+    lyrics,
+    models,
+    processing,
+    quality,
+    resources,
+    rhythm,
+)
 from events.base import Event
 
 TOPICS: tuple[ModuleType, ...] = (
     resources,
     imports,
     analyses,
+    quality,
+    rhythm,
+    harmony,
+    lyrics,
     generations,
     models,
     processing,

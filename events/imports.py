@@ -34,11 +34,15 @@ class NotesAdded(AssetAdded):
 
 
 class AudioImported(AudioAdded):
-    """An audio file was imported; `tags` are those embedded in the file."""
+    """An audio file was imported; `tags` are those embedded in the file.
+
+    lyrics: those embedded in the file or in a file beside it, as UTF-8, plain or LRC; null where there are none.
+    """
 
     TYPE: ClassVar[str] = "disco.audio.imported"
     file_name: str
     tags: dict[str, str] = {}
+    lyrics: Blob | None = None
 
 
 class MidiImported(NotesAdded):

@@ -16,8 +16,9 @@ from domain.commands import Command
 from domain.errors import Malformed
 from domain.handling import Done
 from domain.ids import EventId, ProjectId, ResourceId
-from domain.ports import Blobs, EventLog, Progress, ProgressFeed
+from domain.ports import Blobs, DirectTransfers, EventLog, Progress, ProgressFeed
 from domain.service import Failure, Gauge, Imported, ImportReport, Server
+from domain.tracing import Spans, doing
 from domain.views import Difference, Filter, Kind, Views
 from events.envelope import Proposed
 from infra.clock import SystemClock
@@ -43,13 +44,16 @@ class BaseDisco(ABC):
         *,
         open_blobs: OpenBlobs,
         pool: WorkerPool,
+        spans: Spans,
     ) -> None:
         self.settings = settings
+        self.spans = spans
         self.clock = SystemClock()
         self.access = LocalAccess()
         self.blob_limit_bytes = settings.upload_limit_mib << 20
         self.log = log
         self.blobs = blobs
+        self.direct: DirectTransfers | None = None
         self.views = views
         self.progress = progress
         self._pool = pool
@@ -76,7 +80,13 @@ class BaseDisco(ABC):
 
     def execute(self, command: Command, *, actor: Actor, job: str | None = None, command_id: str | None = None) -> Done:
         """See `Service.execute`."""
-        return carry_out(self.log, self.views, self.clock, command, actor=actor.name, job=job, command_id=command_id)
+        by = actor.name
+        with doing(self.spans, f"command {type(command).__name__}") as work:
+            done = carry_out(self.log, self.views, self.clock, command, actor=by, job=job, command_id=command_id)
+            if work is not None:
+                work.belongs_to(done.job)
+                work.attributes |= {"disco.written": done.written, "disco.resource": done.resource_id}
+            return done
 
     def _execute(self, command: Command, actor: Actor, job: str | None, command_id: str | None) -> Done:
         return self.execute(command, actor=actor, job=job, command_id=command_id)
@@ -210,7 +220,12 @@ class BaseDisco(ABC):
         ]
         if not outside:
             return pool
-        return [*pool, Gauge("log_head_position", "The last position of the log.", self.log.head())]
+        letters = self.views.dead_letters.count()
+        return [
+            *pool,
+            Gauge("log_head_position", "The last position of the log.", self.log.head()),
+            Gauge("dead_letters", "Pieces of processing that were given up and not tried again since.", letters),
+        ]
 
     def __enter__(self) -> Self:
         return self

@@ -23,6 +23,7 @@ from infra.pool import WorkerPool
 from infra.processing import Processing
 from infra.runner import Runner
 from infra.settings import Settings
+from infra.tracing import spans_of
 from infra.wiring import CONSUMERS, PROCESSORS
 from projections import jobs
 
@@ -38,12 +39,13 @@ class Disco(BaseDisco):
             settings.home.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise Unavailable(f"the data folder {settings.home} cannot be made: {error}; set DISCO_HOME") from error
+        spans = spans_of(settings)
         self._database = Database(settings.database)
-        self.log: SqliteLog = SqliteLog(self._database)
+        self.log: SqliteLog = SqliteLog(self._database, spans)
         open_blobs = partial(FolderBlobs, settings.blobs)
         blobs = open_blobs()
         blobs.sweep()
-        self.views: SqliteViews = SqliteViews(self._database, self.log)
+        self.views: SqliteViews = SqliteViews(self._database, self.log, spans=spans)
         self._checkpoints = Checkpoints(self._database)
         super().__init__(
             settings,
@@ -53,6 +55,7 @@ class Disco(BaseDisco):
             SocketProgress(settings.home / "progress"),
             open_blobs=open_blobs,
             pool=WorkerPool(settings.workers, memory_bytes=settings.worker_memory_mib << 20),
+            spans=spans,
         )
         self._register_models()
         processing = Processing(
@@ -64,6 +67,7 @@ class Disco(BaseDisco):
             timeout_s=settings.task_timeout_s,
             report=self.progress.tell,
             forecast=Forecast(self.pending, time.monotonic),
+            spans=spans,
         )
         lease = Lease(settings.database.with_suffix(".lease"))
         self._runner = Runner(self.log, self.views, processing, self._checkpoints, lease)
@@ -115,6 +119,7 @@ class Disco(BaseDisco):
         self._pool.close()
         self.progress.close()
         self._database.close()
+        self.spans.close()
 
 
 def open_disco(settings: Settings | None = None, *, run: bool = True) -> Disco:

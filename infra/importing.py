@@ -24,6 +24,7 @@ from domain.values import AudioFacts
 from events.imports import AssetImportedAgain
 from infra.pool import WorkerPool
 from infra.tasks import OpenBlobs, Taken, look_at, take_in
+from processors.lyrics.text import beside
 from processors.media.sniff import SUFFIXES
 
 INBOX = "Inbox"
@@ -100,8 +101,8 @@ class Importer:
         """See `Service.import_upload`."""
         return self._record(name, self._taken(path, name).result(), place, actor, command_id=command_id)
 
-    def _taken(self, path: Path, name: str) -> Future[Taken]:
-        return self._pool.submit(take_in, self._open_blobs, path, name, timeout_s=self._timeout_s)
+    def _taken(self, path: Path, name: str, lyrics: Path | None = None) -> Future[Taken]:
+        return self._pool.submit(take_in, self._open_blobs, path, name, lyrics, timeout_s=self._timeout_s)
 
     def _results(self, files: Sequence[_File | Failure], actor: Actor, job: str) -> Iterator[Imported | Failure]:
         """Outcomes in the order of the files, with a few of them under way."""
@@ -110,7 +111,7 @@ class Importer:
             if isinstance(file, Failure):
                 under_way.append(file)
             else:
-                under_way.append((file, self._taken(file.path, file.path.name)))
+                under_way.append((file, self._taken(file.path, file.path.name, beside(file.path))))
             if len(under_way) > AHEAD:
                 yield self._result(under_way.popleft(), actor, job)
         while under_way:
@@ -122,6 +123,8 @@ class Importer:
         file, future = item
         try:
             taken = future.result()
+            if taken.refused:
+                log_.warning("lyrics_left", path=_shown(file.path), reason=taken.refused)
             project = self._project(file.project, actor, job)
             container = self._track(project, file, actor, job) if file.is_track else ResourceId(project)
             place = Place(project, container)
@@ -179,7 +182,7 @@ def _command(file_name: str, taken: Taken, place: Place) -> ImportAudio | Import
         "tags": probed.tags,
     }
     if isinstance(probed.facts, AudioFacts):
-        return ImportAudio(**given)
+        return ImportAudio(**given, lyrics=taken.lyrics)
     return ImportNotes(**given, variant=probed.variant)
 
 

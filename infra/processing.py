@@ -1,7 +1,7 @@
 """Answering events: the processors that want one are run by the workers, and what comes of it is recorded.
 
-A task that fails is tried again after a pause, then given up as ProcessingFailed. Ids of answers follow from their
-cause, so an event may be taken twice, by two processes at once even: it is answered once.
+A task that fails is tried again after a pause, then given up as ProcessingFailed; for a store that is away it waits.
+Ids of answers follow from their cause: an event that is taken twice, by two processes at once even, is answered once.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError, Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import structlog
 
@@ -24,12 +24,13 @@ from events.processing import ProcessingFailed, RepeatRequested, ReprocessingReq
 from infra.forecast import Forecast
 from infra.pool import WorkerPool
 from infra.reprocessing import Planner
-from infra.tasks import Answer, Cause, Fault, OpenBlobs, allowance_s, answer, fault_of
+from infra.tasks import Answer, Cause, Fault, OpenBlobs, allowance_s, answer, fault_of, outcome_of
 from infra.tracing import OFF, tell_answered
 from infra.wiring import CONSUMERS, PROCESSORS
 
 ATTEMPTS = 3
 BACKOFF_S = (0.2, 1.0)
+AWAY_S = (1.0, 2.0, 5.0)  # of work that waits for a store; the last of them again and again
 ACTOR = "disco"
 
 log_ = structlog.get_logger("processing")
@@ -55,6 +56,7 @@ class _Work:
     task: _Task
     attempt: int = 1
     pause_s: float = 0.0
+    waits: int = 0  # how often in a row it was put off because a store is away
 
 
 class Processing:
@@ -93,8 +95,8 @@ class Processing:
         """Begin what is still to be done about an event by these processors; None where nothing is.
 
         wanted: those that the event is `asked` of and that have not come past it.
-        Waits while enough is under way, unless `stop` is set. The future is done when every answer, or failure, is in
-        the log; it is cancelled where the work was broken off.
+        Waits while enough is under way or waits for a store. The future is done when every answer, or failure, is in
+        the log; it is cancelled where the work was broken off, or `stop` was set before it began.
         """
         if event.type == ReprocessingRequested.TYPE:
             return None if self._planner.plan(event, self._at_hand, stop) else _broken_off()
@@ -103,8 +105,10 @@ class Processing:
             return None
         cause, processors = todo
         with self._changed:
-            while self._running >= self._most and not stop.is_set():
+            while self._at_work() >= self._most and not stop.is_set():
                 self._changed.wait(0.1)
+            if stop.is_set():
+                return _broken_off()
             task = _Task(1, self._halts, self._spans.now_us())
             pieces = {(str(cause.id), name) for name in processors}
             self._at_hand |= pieces
@@ -122,6 +126,9 @@ class Processing:
             self._waiting.clear()
             while self._running:
                 self._changed.wait(0.1)
+
+    def _at_work(self) -> int:
+        return self._running + len({work.task for work in self._waiting if work.waits})
 
     # What is to be done
 
@@ -219,11 +226,12 @@ class Processing:
         """Record what came back; called in a thread of the pool."""
         again: list[_Work] = []
         try:
-            answers, fault = _outcome(future)
+            answers, fault = outcome_of(future)
             if fault is not None:
                 again = self._after_task_fault(work, fault)
+            again += self._until_back(work, [item.processor for item in answers if item.fault and item.fault.away])
             for item in answers:
-                if item.fault is not None:
+                if item.fault is not None and not item.fault.away:
                     again += self._after_fault(work, (item.processor,), item.fault)
             self._record(work, [item for item in answers if item.fault is None])
         except CancelledError:
@@ -264,6 +272,8 @@ class Processing:
 
     def _after_task_fault(self, work: _Work, fault: Fault) -> list[_Work]:
         """A task that failed as a whole says nothing about which processor is to blame: let each try on its own."""
+        if fault.away:
+            return self._until_back(work, work.processors)
         if len(work.processors) == 1:
             return self._after_fault(work, work.processors, fault)
         return [_Work(work.event, work.trigger, (name,), work.task, work.attempt) for name in work.processors]
@@ -284,6 +294,13 @@ class Processing:
         for name in processors:
             self._give_up(work, name, fault)
         return []
+
+    def _until_back(self, work: _Work, processors: Sequence[str]) -> list[_Work]:
+        """Do the work again, as often as it takes, when a store may be back; its processors stay together."""
+        if processors and not work.waits:
+            log_.warning("waits_for_store", processors=processors, position=work.trigger.position)
+        later = replace(work, processors=tuple(processors), pause_s=AWAY_S[: work.waits + 1][-1], waits=work.waits + 1)
+        return [later] if processors else []
 
     def _later(self, work: _Work, processors: tuple[str, ...], attempt: int) -> _Work:
         pause_s = BACKOFF_S[min(attempt, len(BACKOFF_S)) - 1]
@@ -381,13 +398,3 @@ def _failure_id(trigger: Recorded, name: str) -> EventId:
 
 def _version(name: str) -> str:
     return PROCESSORS[name].version if name in PROCESSORS else "0"
-
-
-def _outcome(future: Future[list[Answer]]) -> tuple[list[Answer], Fault | None]:
-    """The answers, or the fault of the task as a whole."""
-    try:
-        return future.result(), None
-    except CancelledError:
-        raise
-    except Exception as error:  # told as a fault
-        return [], fault_of(error)

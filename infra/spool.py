@@ -17,6 +17,7 @@ from domain.errors import Forbidden, LimitExceeded, NotFound, Unavailable
 
 CHUNK_BYTES = 1 << 20
 ABANDONED_S = 86_400.0
+RETRY_S = 5
 INCOMING = "incoming-"
 
 
@@ -66,8 +67,9 @@ def disk_errors(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise Unavailable(f"the disk that holds {folder} is full; free some space and try again") from error
-        raise Unavailable(f"{folder} cannot be written: {error}") from error
+            message = f"the disk that holds {folder} is full; free some space and try again"
+            raise Unavailable(message, retry_s=RETRY_S) from error
+        raise Unavailable(f"{folder} cannot be written: {error}", retry_s=RETRY_S) from error
 
 
 def chunks_of(path: Path) -> Iterator[bytes]:

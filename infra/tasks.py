@@ -7,13 +7,13 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from domain.errors import DiscoError, LimitExceeded
+from domain.errors import DiscoError, LimitExceeded, Unavailable
 from domain.ports import Blobs
 from domain.values import Blob
 from events.base import Event
@@ -59,13 +59,17 @@ class Cause:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Why a processor has no answer; `final` where trying again cannot help; `trace` is for the log, not the event."""
+    """Why a processor has no answer; `trace` is for the log, not the event.
+
+    final: trying again cannot help. away: a store does not answer now, whatever the processor is.
+    """
 
     code: str
     message: str
     digest: str
     final: bool
     trace: str = ""
+    away: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,10 +171,21 @@ def fault_of(error: Exception) -> Fault:
     trace = "".join(traceback.format_exception(error))
     digest = hashlib.sha256(trace.encode()).hexdigest()[:16]
     if isinstance(error, DiscoError):
-        return Fault(error.code, error.message, digest, not error.retryable, trace)
+        away = isinstance(error, Unavailable) and "retry_s" in error.details
+        return Fault(error.code, error.message, digest, not error.retryable, trace, away)
     if isinstance(error, MemoryError):
         return Fault(LimitExceeded.code, "the worker's memory limit was reached", digest, True, trace)
     return Fault("internal", f"{type(error).__name__}: {error}", digest, False, trace)
+
+
+def outcome_of(future: Future[list[Answer]]) -> tuple[list[Answer], Fault | None]:
+    """The answers, or the fault of the task as a whole. Raises: CancelledError."""
+    try:
+        return future.result(), None
+    except CancelledError:
+        raise
+    except Exception as error:  # told as a fault
+        return [], fault_of(error)
 
 
 def _events(processor: Processor, event: Event, given: _Given, tell: Report) -> tuple[Event, ...]:

@@ -8,18 +8,21 @@ from domain import ids
 from domain.parameters import ACCOMPANIMENT_MODEL
 from events.catalogue import EVENT_TYPES
 from events.models import ModelVersionRegistered
-from processors.audio.beats import track_beats
-from processors.audio.chords import estimate_chords
 from processors.audio.describe import describe_audio
 from processors.audio.embedding import compute_embedding
 from processors.audio.features import extract_features
-from processors.audio.key import estimate_key
 from processors.audio.loudness import measure_loudness
 from processors.audio.silence import find_silence
 from processors.audio.waveform import draw_waveform
 from processors.generation.accompaniment import ACCOMPANIMENT_CARD, write_accompaniment
 from processors.handler import Processor, consumes
+from processors.harmony.analysis import analyse_harmony, estimate_chords, estimate_key
+from processors.lyrics.analysis import analyse_lyrics
 from processors.midi.describe import describe_notes
+from processors.quality.assess import assess_quality
+from processors.rhythm.beats import track_beats
+from processors.rhythm.groove import describe_groove
+from processors.rhythm.onsets import find_onsets
 from processors.synthesis.render import INSTRUMENT_CARD, INSTRUMENT_MODEL, render_notes
 
 HANDLERS: tuple[Processor, ...] = (
@@ -28,9 +31,14 @@ HANDLERS: tuple[Processor, ...] = (
     measure_loudness,
     extract_features,
     find_silence,
+    assess_quality,
     track_beats,
+    find_onsets,
+    describe_groove,
     estimate_key,
     estimate_chords,
+    analyse_harmony,
+    analyse_lyrics,
     compute_embedding,
     describe_notes,
     render_notes,
@@ -45,7 +53,15 @@ MODELS: tuple[ModelVersionRegistered, ...] = tuple(
 
 PROCESSORS: Mapping[str, Processor] = {handler.name: handler for handler in HANDLERS}
 
-WARM = ("infra.tasks", "scipy.fft", "scipy.signal", "scipy.ndimage", "soxr")
+WARM = (
+    "infra.tasks",
+    "scipy.fft",
+    "scipy.signal",
+    "scipy.ndimage",
+    "soxr",
+    "processors.rhythm.beat_path",
+    "processors.quality.scanning",
+)
 """What a worker imports before it analyses its first sound; seconds, so the service has it done beforehand."""
 
 CONSUMERS: Mapping[str, tuple[str, ...]] = {

@@ -15,6 +15,7 @@ from kafka.admin import KafkaAdminClient
 from pydantic import SecretStr
 
 from infra.server import registry
+from infra.server.brokers import reached
 from infra.server.installation import Installation
 from infra.server.s3 import Bucket, S3Address
 from infra.settings import Settings
@@ -106,7 +107,7 @@ def remove(settings: Settings) -> None:
 
 def _forget(brokers: str, prefix: str) -> None:
     """Delete topics and consumer groups."""
-    admin = KafkaAdminClient(bootstrap_servers=brokers)
+    admin = KafkaAdminClient(**reached(brokers))
     try:
         admin.delete_groups([each["group_id"] for each in admin.list_groups() if each["group_id"].startswith(prefix)])
         admin.delete_topics([topic for topic in admin.list_topics() if topic.startswith(prefix)])

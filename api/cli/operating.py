@@ -12,7 +12,7 @@ from api.cli import ids
 from api.cli.paging import PAGE, every
 from api.cli.progress import bar
 from api.cli.shell import Shell
-from api.cli.text import table, time_text
+from api.cli.text import one_line, table, time_text
 from api.cli.verbs import verb
 from api.cli.waiting import wait_for
 from domain.access import Permission
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 SHOWN_DIGITS = 16
 CHUNK_BYTES = 1 << 20
 SHOWN_DIFFERENCES = 1000
+STANDING = ("name", "version", "position", "lag", "state", "building_position", "failure")
 SAID = {True: "same", False: "CHANGED"}
 
 
@@ -45,12 +46,17 @@ def views(
             for view, digest in standing
         ]
         answer = [
-            {name: getattr(view, name) for name in ("name", "version", "position", "lag", "state", "building_position")}
-            | ({"digest": digest} if digest else {})
+            {name: getattr(view, name) for name in STANDING} | ({"digest": digest} if digest else {})
             for view, digest in standing
         ]
-        columns = ("view", "version", "position", "lag", "state", "digest")
-        shell.answer(answer, lambda console: table(console, columns, rows))
+        failures = [f"{view.name}: {view.failure}" for view, _ in standing if view.failure]
+        shell.answer(answer, lambda console: _show_views(console, rows, failures))
+
+
+def _show_views(console: Console, rows: Sequence[Sequence[object]], failures: Sequence[str]) -> None:
+    table(console, ("view", "version", "position", "lag", "state", "digest"), rows)
+    for failure in failures:
+        console.print(one_line(failure), markup=False, highlight=False, soft_wrap=True)
 
 
 @verb("Operate", example="disco replay --view lineage_graph")

@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from benchmarks.hearing import others, page
+from benchmarks.hearing import faults, others, page
 from benchmarks.hearing.measuring import Maker, Run, measure
 from benchmarks.hearing.ours import OURS
 from benchmarks.hearing.peers import PEERS
@@ -36,6 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _say("")
     text = page.table(ours, peers)
     sys.stdout.write(text + _speeds(ours))
+    if "quality" in names:
+        sys.stdout.write(faults.table(faults.tallies(asked.split, say=_say, at_most=asked.at_most)))
     for failure in ours.failures:
         sys.stdout.write(f"failed: {failure}\n")
     return _kept(ours, text, asked)

@@ -2,8 +2,8 @@
 
 The grid of severities is `GRID`; each fault is put into each source at every severity, seeded. What no one could hear
 or measure is not put in: a click below the slopes around it, a dropout in silence, a cut above all that sounds, one
-channel turned over where the two have nothing in common. Clean are renders of the evaluation set (`how` clean), the recorded
-loops and four synthetic sounds; twelve seconds of each, halves for choosing and for reporting.
+channel turned over where the two have nothing in common. Clean are renders of the evaluation set (`how` clean), the
+recorded loops and four synthetic sounds; twelve seconds of each, halves for choosing and for reporting.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def _synthetic(seed: int) -> Iterator[tuple[str, np.ndarray]]:
         "staccato": wave * np.minimum(1, beat / 0.002) * np.exp(-beat * 25) * np.clip((0.18 - beat) / 0.01, 0, 1) * 0.2,
         "saw": sosfilt(butter(4, 1500, fs=RATE_HZ, output="sos"), saw) * 0.2,
         "drums": rng.normal(size=len(at_s)) * np.exp(-beat * 60) * 0.2,
-        "guitar": np.tanh(4 * fifth) * 0.3 * np.exp(-(at_s % 2)),
+        "guitar": np.tanh(4 * fifth) * 0.3 * np.exp(-(at_s % 2)) * np.minimum(1, at_s % 2 / 0.01),
     }
     for name, samples in made.items():
         yield f"{name}-{seed}", np.stack([samples, samples]).astype(np.float32)
@@ -109,7 +109,7 @@ def _clipped(samples: np.ndarray, how: float, rng: np.random.Generator) -> Made:
 
 
 def _clicked(samples: np.ndarray, how: float, rng: np.random.Generator) -> Made:
-    made, places = samples.copy(), []
+    made, places = samples.copy(), list[Place]()
     for _ in range(60):
         at, length = int(rng.integers(RATE_HZ, samples.shape[1] - RATE_HZ)), int(rng.choice([1, 3, 20]))
         around = np.abs(np.diff(samples[:, at - 882 : at + 882], axis=1)).max()
@@ -122,7 +122,7 @@ def _clicked(samples: np.ndarray, how: float, rng: np.random.Generator) -> Made:
 
 
 def _dropped(samples: np.ndarray, how: float, rng: np.random.Generator) -> Made:
-    made, places, length, near = samples.copy(), [], int(how * RATE_HZ), RATE_HZ // 50
+    made, places, length, near = samples.copy(), list[Place](), int(how * RATE_HZ), RATE_HZ // 50
     for _ in range(60):
         at = int(rng.integers(RATE_HZ, samples.shape[1] - 2 * RATE_HZ))
         sides = [float(np.std(samples[:, first : first + near])) for first in (at - near, at + length)]

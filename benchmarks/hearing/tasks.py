@@ -149,5 +149,5 @@ TASKS = (
         {"right": 0.85},
     ),
 )
-ELSEWHERE = ("loops", "retrieval")
+ELSEWHERE = ("loops", "retrieval", "quality")
 """Tasks that are not asked item by item."""

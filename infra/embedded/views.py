@@ -64,15 +64,16 @@ class SqliteViews:
         with self._database.read() as connection:
             generations = self._folding.generations(connection)
         head = self._log.head()
-        building = {item.view.name: item.position for item in generations if item.state == "building"}
+        building = {item.view.name: item for item in generations if item.state == "building"}
         live_ones = sorted((item for item in generations if item.state == "live"), key=lambda item: item.view.name)
         return [self._status(item, head, building.get(item.view.name)) for item in live_ones]
 
-    def _status(self, item: Generation, head: int, building: int | None) -> ViewStatus:
-        failure = self._folding.failure(item)
-        state = "failing" if failure else "rebuilding" if building is not None else "live"
-        lag = max(0, head - item.position)
-        return ViewStatus(item.view.name, item.version, item.position, lag, state, building, failure)
+    def _status(self, item: Generation, head: int, building: Generation | None) -> ViewStatus:
+        failures = [self._folding.failure(each) for each in (item, building) if each is not None]
+        failure = next((each for each in failures if each), None)
+        state = "failing" if failure else "live" if building is None else "rebuilding"
+        lag, reached = max(0, head - item.position), None if building is None else building.position
+        return ViewStatus(item.view.name, item.version, item.position, lag, state, reached, failure)
 
     def position(self) -> int:
         """The position that every live view has come to."""

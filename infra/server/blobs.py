@@ -24,7 +24,7 @@ from domain.errors import NotFound, Unavailable
 from domain.values import Blob
 from infra import spool
 from infra.server.blob_cache import BlobCache
-from infra.server.s3 import ATTEMPTS, Bucket, Found, S3Address
+from infra.server.s3 import ATTEMPTS, RETRY_S, Bucket, Found, S3Address
 
 CACHE_BYTES = 20 << 30
 BUFFER_BYTES = 1 << 18
@@ -216,8 +216,8 @@ class RemoteFile(io.RawIOBase):
                 if data:
                     return data
             self._hang_up()
-        where = self._bucket.address.where
-        raise Unavailable(f"{where} broke off at byte {self._at:,} of {self._found.name}; try again") from why
+        message = f"{self._bucket.address.where} broke off at byte {self._at:,} of {self._found.name}; try again"
+        raise Unavailable(message, retry_s=RETRY_S) from why
 
     def _hang_up(self) -> None:
         if self._response is not None:

@@ -105,8 +105,7 @@ class Folding:
         return reached
 
     def _stand_still(self, name: str, partition: int, previous: int, error: Exception) -> None:
-        told = error.message if isinstance(error, DiscoError) else f"{type(error).__name__}: {error}"
-        why = f"cannot take what comes behind {previous} in partition {partition}: {told}"
+        why = f"cannot take what comes behind {previous} in partition {partition}: {_told(error)}"
         log_.error("view_stands_still", view=name, partition=partition, position=previous, why=why)
         with self._postgres.transaction() as connection:
             live = registry.live_locked(connection, name)
@@ -173,6 +172,7 @@ class Folding:
 
         One that was stopped goes on where it was. Reads are served by the old generation until the moment they are by
         the new one; folding into the old one waits while the last pages are folded into the new.
+        Raises: Unavailable; whatever the projection or the store raises, which is noted as well.
         """
         with self._postgres.session() as session:
             key = f"{self._postgres.schema} {name} building"
@@ -182,9 +182,22 @@ class Folding:
             building = self._building(name)
             if building is None:
                 return True
-            self._catch_up(building, on_progress)
-            self._finish(building)
+            try:
+                self._make(building)
+                self._catch_up(building, on_progress)
+                self._finish(building)
+            except Unavailable:
+                raise
+            except Exception as error:
+                self._note(building, error)
+                raise
         return True
+
+    def _note(self, building: Generation, error: Exception) -> None:
+        why = f"cannot be built anew: {_told(error)}"
+        log_.error("view_not_built", view=building.name, generation=building.number, why=why)
+        with self._postgres.transaction() as connection:
+            registry.note(connection, building, why)
 
     def _building(self, name: str) -> Generation | None:
         """The generation to build; one of an older version of the projection is given up for a new one."""
@@ -203,10 +216,16 @@ class Folding:
                 if not found and live is not None and versions[live] == view.store.version:
                     return None
                 current = registry.add(connection, name, view.store.version, "building")
-            if not registry.positions(connection, name, current.number):
-                view.store.drop(connection, current.number)  # a first page may have been tried
-            view.store.create(connection, current.number)
             return current
+
+    def _make(self, generation: Generation) -> None:
+        """Make what a generation lies in, empty where nothing is known to be in it."""
+        store = self._views[generation.name].store
+        with self._postgres.transaction(statement_s=0) as connection:
+            lock_until_commit(connection, f"{self._postgres.schema} {generation.name}")
+            if not registry.positions(connection, generation.name, generation.number):
+                store.drop(connection, generation.number)  # a first page may have been tried
+            store.create(connection, generation.number)
 
     def _catch_up(self, generation: Generation, on_progress: OnProgress | None) -> None:
         """Fold everything that is in Kafka now."""
@@ -222,6 +241,7 @@ class Folding:
                     # one that was stopped may have tried pages that it did not come to note
                     self._apply(view, connection, generation.number, events, fresh=not reached)
                     registry.move(connection, generation.name, generation.number, to)
+                    registry.note(connection, generation, None)
             done += read
             if on_progress is not None:
                 on_progress(done, total)
@@ -283,6 +303,10 @@ def _gathered(
             read, events, to = 0, [], {}
     if read:
         yield read, sorted(events, key=_position), to
+
+
+def _told(error: Exception) -> str:
+    return error.message if isinstance(error, DiscoError) else f"{type(error).__name__}: {error}"
 
 
 _position = attrgetter("position")

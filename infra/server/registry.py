@@ -112,9 +112,16 @@ def stand_still(connection: Pg, name: str, generation: int, partition: int, why:
     )
 
 
+def note(connection: Pg, generation: Generation, why: str | None) -> None:
+    """Why a generation cannot be built; None where it goes on."""
+    query = "UPDATE views SET failure = %s WHERE name = %s AND generation = %s AND failure IS DISTINCT FROM %s"
+    connection.execute(query, (why, generation.name, generation.number, why))
+
+
 def failures(connection: Pg) -> dict[tuple[str, int], str]:
     """Why generations get no further, by name and number."""
-    query = "SELECT name, generation, failure FROM checkpoints WHERE failure IS NOT NULL ORDER BY partition DESC"
+    query = """(SELECT name, generation, failure FROM checkpoints WHERE failure IS NOT NULL ORDER BY partition DESC)
+               UNION ALL SELECT name, generation, failure FROM views WHERE failure IS NOT NULL"""
     return {(name, int(number)): why for name, number, why in connection.execute(query)}
 
 
@@ -123,7 +130,7 @@ def switch(connection: Pg, generation: Generation) -> None:
     retire = "UPDATE views SET state = 'retired', changed = now() WHERE name = %s AND state = 'live'"
     connection.execute(retire, (generation.name,))
     connection.execute(
-        "UPDATE views SET state = 'live', changed = now() WHERE name = %s AND generation = %s",
+        "UPDATE views SET state = 'live', failure = NULL, changed = now() WHERE name = %s AND generation = %s",
         (generation.name, generation.number),
     )
 

@@ -61,10 +61,12 @@ class ServerViews:
             failures = registry.failures(connection)
         answer = []
         for live in (each for each in found if each.state == "live"):
-            ahead = (each.number for each in found if each.name == live.name and each.state == "building")
+            ahead = [each.number for each in found if each.name == live.name and each.state == "building"]
             building = next((marks[live.name, number] for number in ahead), None)
             position = marks[live.name, live.number]
-            failure = failures.get((live.name, live.number))
+            failure = next(
+                (failures[live.name, at] for at in (live.number, *ahead) if (live.name, at) in failures), None
+            )
             state = "failing" if failure else "live" if building is None else "rebuilding"
             lag = max(0, head - position)
             answer.append(ViewStatus(live.name, live.version, position, lag, state, building, failure))

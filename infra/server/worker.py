@@ -6,10 +6,9 @@ import threading
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
+from functools import partial
 
-import structlog
-
-from domain.errors import DiscoError, Malformed
+from domain.errors import Malformed
 from infra.clock import SystemClock
 from infra.forecast import Forecast
 from infra.pool import WorkerPool
@@ -18,10 +17,8 @@ from infra.server.agents import Answering, view_agent
 from infra.server.following import Follower
 from infra.server.hosts import make_host
 from infra.server.installation import Installation
+from infra.server.keeping import Keeper, attempted
 from infra.wiring import PROCESSORS
-
-KEEP_S = 2.0
-log_ = structlog.get_logger("worker")
 
 
 class Worker:
@@ -57,8 +54,14 @@ class Worker:
             agent.group: make_host(settings.runner, agent, installation.topic, installation.brokers)
             for agent in self._agents
         }
-        self._keeper = threading.Thread(target=self._keep, name="keeper", daemon=True)
-        self._keeps = bool(views)
+        self._behind = list(self._agents)
+        self._keeper = Keeper(
+            installation.folding,
+            self._stop,
+            expire=installation.expire,
+            make_up=self._make_up,
+            keeps_views=bool(views),
+        )
 
     def _made(self, pool: WorkerPool, processors: Sequence[str]) -> Answering:
         installation, settings = self._installation, self._installation.settings
@@ -95,35 +98,20 @@ class Worker:
             thread.join()
         for agent in self._agents:
             agent.close()
-        if self._keeper.is_alive():
-            self._keeper.join()
+        self._keeper.join()
         self._held.close()
 
-    def _keep(self) -> None:
-        """See to what no event asks for, until stopped."""
-        made_up = False
-        while not self._stop.wait(KEEP_S):
-            try:
-                if not made_up:
-                    self._make_up()
-                    made_up = True
-                if self._keeps:
-                    self._keep_views()
-            except DiscoError as error:  # tried again in a moment, from where it stopped
-                log_.warning("not_kept", code=error.code, error=error.message)
-
-    def _make_up(self) -> None:
-        committed = self._installation.history.committed([agent.group for agent in self._agents])
-        for agent in self._agents:
-            agent.make_up(committed.get(agent.group, {}), self._stop)
-
-    def _keep_views(self) -> None:
-        """Build anew what another version of its projection made, and drop what was replaced or is too old."""
-        folding = self._installation.folding
-        for name in folding.outdated():
-            folding.build(name)
-        folding.sweep()
-        self._installation.expire()
+    def _make_up(self) -> bool:
+        """Have each agent make up for what it lacks; False where one could not, which is tried again."""
+        committed = self._installation.history.committed([agent.group for agent in self._behind])
+        self._behind = [
+            agent
+            for agent in self._behind
+            if not attempted(
+                f"make up {agent.group}", partial(agent.make_up, committed.get(agent.group, {}), self._stop)
+            )
+        ]
+        return not self._behind
 
 
 def _checked(names: Sequence[str], known: Sequence[str], what: str) -> Sequence[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,9 @@ from hypothesis import strategies as st
 from domain.errors import LimitExceeded, Malformed
 from processors.audio.signal import Signal
 from processors.lyrics.align import align
+from processors.lyrics.analysis import lines_of
 from processors.lyrics.lrc import is_lrc, parse_lrc
-from processors.lyrics.text import MAX_BYTES, beside, decoded, plain, read_lyrics
+from processors.lyrics.text import MAX_BYTES, beside, decoded, embedded, plain, read_lyrics
 
 RATE_HZ = 22_050
 WORDS = st.lists(st.text("abcdeé'ü日", min_size=1, max_size=8), min_size=1, max_size=6)
@@ -116,6 +118,40 @@ def test_any_bytes_are_text_or_not(raw: bytes) -> None:
     """Given any bytes, then they are text that can be stored, or no text; never a fault."""
     text = decoded(raw)
     assert text is None or "\0" not in text.encode().decode()
+
+
+@given(st.integers(1, 60), st.integers(0, 60))
+def test_however_often_lines_come_again_lyrics_stay_small(times: int, words: int) -> None:
+    """Given lines that stand at many times with many timed words, then there are 500 lines at most."""
+    line = "".join(f"[00:{at:02d}.00]" for at in range(times)) + "".join(f"<00:01.00>w{n} " for n in range(words))
+    assert len(lines_of(plain(f"{line}\n" * 100))) <= 500
+
+
+def _id3(frame: bytes, body: bytes) -> bytes:
+    """An ID3v2.3 tag of one frame, and a silent MPEG frame behind it."""
+    inner = frame + struct.pack(">IH", len(body), 0) + body
+    size = bytes(len(inner) >> shift & 0x7F for shift in (21, 14, 7, 0))
+    return b"ID3\3\0\0" + size + inner + b"\xff\xfb\x90\x00" + bytes(413)
+
+
+def test_lyrics_in_id3_frames_are_read(tmp_path: Path) -> None:
+    """Given USLT, in each encoding of ID3v2.3, and SYLT, then the words are read, those of SYLT with their times."""
+    path = tmp_path / "song.mp3"
+    for number, encoding in ((0, "latin-1"), (1, "utf-16")):
+        end = b"\0" * (number + 1)
+        path.write_bytes(_id3(b"USLT", bytes([number]) + b"eng" + end + "Für mich\nallein".encode(encoding)))
+        assert embedded(path) == "Für mich\nallein"
+    timed = b"".join(text + b"\0" + struct.pack(">I", ms) for text, ms in ((b"one", 1500), (b"two", 61250)))
+    path.write_bytes(_id3(b"SYLT", b"\0eng\2\1\0" + timed))
+    assert [(line.start_s, line.text) for line in parse_lrc(embedded(path)).lines] == [(1.5, "one"), (61.25, "two")]
+
+
+def test_damaged_tags_have_no_lyrics(tmp_path: Path) -> None:
+    """Given a tag that is cut anywhere, then there are lyrics or none, never a fault."""
+    whole = _id3(b"USLT", b"\0eng\0la la")
+    for end in range(1, len(whole), 7):
+        (tmp_path / "cut.mp3").write_bytes(whole[:end])
+        assert embedded(tmp_path / "cut.mp3") in ("", "la la", "la", "la l", "l")
 
 
 STARTS_S = (1.0, 3.2, 6.1, 8.0, 11.3, 14.0)

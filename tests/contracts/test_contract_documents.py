@@ -178,6 +178,7 @@ def test_a_dead_letter_is_there_until_it_is_retried(kept: ViewsAdapter) -> None:
     rest, end = kept.views.dead_letters.page(first=3, after=first[-1][0])
     assert [letter["cause_id"] for _, letter in (*first, *rest)] == causes
     assert (more, end) == (True, False)
+    assert kept.views.dead_letters.count() == 5
     mine, _ = kept.views.dead_letters.page(project=other)
     assert [letter["cause_id"] for _, letter in mine] == causes[1::2]
     assert kept.views.dead_letters.get(failures[0].id)["message"] == "ValueError: no"
@@ -191,3 +192,4 @@ def test_a_dead_letter_is_there_until_it_is_retried(kept: ViewsAdapter) -> None:
         ]
     )
     assert [letter["cause_id"] for _, letter in kept.views.dead_letters.page()[0]] == causes[1:]
+    assert kept.views.dead_letters.count() == 4

@@ -6,6 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -115,7 +116,7 @@ def test_a_long_page_costs_no_membership(hosts: Hosts, topic: Topic, notes: Note
     host = hosts.start(notes, topic)
     within(PATIENCE_S, lambda: notes.count() >= 300)
     topic.produce(5000, partition=0)  # more than a lane holds: the partition is paused
-    end = time.monotonic() + 2.5 * QUICK.session_s
+    end = time.monotonic() + 2.1 * QUICK.session_s
     while time.monotonic() < end:
         before = notes.count()
         topic.produce(30, partition=1)
@@ -252,17 +253,18 @@ def test_a_missing_topic_is_named_until_it_is_there(hosts: Hosts, servers: Addre
 
 def test_a_member_that_stands_still_is_replaced(hosts: Hosts, topic: Topic, notes: Notes) -> None:
     """Given a member that has lost its flow as by a rebalance that never ended, then a new one goes on."""
+    timing = replace(QUICK, stalled_s=2.5)
     topic.produce(40)
-    host = hosts.start(notes, topic)
+    host = hosts.start(notes, topic, timing=timing)
     within(PATIENCE_S, lambda: notes.count() == 40)
     assert host._lanes is not None
     assert host._loop is not None
     host._loop.call_soon_threadsafe(host._lanes.hold)
-    time.sleep(QUICK.stalled_s + 2)  # nothing waits: that is no reason
+    time.sleep(timing.stalled_s + 1)  # nothing waits: that is no reason
     assert host.members == 1
     topic.produce(40)
     within(PATIENCE_S, lambda: notes.count() == 80)
-    time.sleep(QUICK.stalled_s + 2)
+    time.sleep(timing.stalled_s + 1)
     assert host.members == 2
 
 

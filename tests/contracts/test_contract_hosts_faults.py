@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import json
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +21,7 @@ from kafka import KafkaConsumer, TopicPartition
 
 from domain.errors import Unavailable
 from infra.local_servers import LocalServers
+from infra.server import hosting
 from tests.contracts.hosting import PATIENCE_S, QUICK, Hosts, Notes, Topic, within
 from tests.servers import Addresses, fresh_name, own_servers
 
@@ -77,6 +80,30 @@ def test_a_host_may_be_there_before_kafka(hosts: Hosts, kafka: LocalServers, not
     kafka.start("kafka")
     within(PATIENCE_S, lambda: notes.count() == 10)
     assert host.failure is None
+
+
+@pytest.mark.filterwarnings("error")
+def test_nothing_is_left_running_by_one_that_kafka_does_not_answer(
+    hosts: Hosts, kafka: LocalServers, notes: Notes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a broker that is silent, when a host is stopped, then its threads and all its tasks come to an end."""
+    monkeypatch.setattr(hosting, "LEAVE_S", 1.0)
+    before = set(threading.enumerate())
+    topic = Topic(kafka.addresses()["DISCO_KAFKA"], 2)
+    host = hosts.start(notes, topic)
+    topic.produce(10)
+    within(PATIENCE_S, lambda: notes.count() == 10)
+    running = kafka.running("kafka")
+    assert running is not None
+    os.kill(running.pid, signal.SIGSTOP)
+    try:
+        host.stop()
+    finally:
+        os.kill(running.pid, signal.SIGCONT)
+    left = {thread.name for thread in set(threading.enumerate()) - before}
+    assert not {name for name in left if not name.startswith("asyncio")}
+    del host
+    gc.collect()  # a task that was dropped unfinished warns now
 
 
 def test_a_member_that_ends_by_itself_is_followed_by_another(hosts: Hosts, topic: Topic, notes: Notes) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -208,7 +209,8 @@ def test_the_name_of_the_view_leads_to_its_newest_generation_and_the_old_one_goe
     kept.given(events)
     kept.rebuild()
     alias, second = f"{kept.prefix}_{similarity.NAME}", schema_of(kept.prefix, similarity.NAME, 2)
-    assert len(kept.milvus.vectors(alias, [1, 2, 3], since=0)) == 3
+    now = time.time_ns() // 1_000_000 << 18  # as Milvus tells the time: what was written until now must be seen
+    assert len(kept.milvus.vectors(alias, [1, 2, 3], since=now)) == 3
     store = VectorStore(kept.milvus, kept.prefix)
     for _ in range(2):
         with kept.postgres.transaction() as connection:

@@ -20,6 +20,8 @@ from tests.spine import Spine
 
 CUTS = int(os.environ.get("DISCO_CUTS", "100"))
 RUNS = 10
+APART = 24
+"""Syncs between one cut and the next, at most."""
 
 
 @contextmanager
@@ -36,8 +38,18 @@ def _powered(folder: Path) -> Iterator[tuple[Power, Spine]]:
 
 
 def _live(spine: Spine, power: Power, random: Random, acknowledged: list[str], done: threading.Event) -> None:
-    """Append, fold and rebuild by turns, noting what was acknowledged."""
-    histories = [History(random, name).grow(120) for name in ("a", "b", "c")]
+    """Append, fold and rebuild by turns until told that it is done, noting what was acknowledged."""
+    chapter = 0
+    while not done.is_set():
+        _chapter(spine, power, random, acknowledged, done, chapter)
+        chapter += 1
+
+
+def _chapter(
+    spine: Spine, power: Power, random: Random, acknowledged: list[str], done: threading.Event, number: int = 0
+) -> None:
+    """So much of a life as three projects are good for."""
+    histories = [History(random, f"{name} {number}").grow(120) for name in ("a", "b", "c")]
     events = interleaved([[library()], *histories], random)
     while events and not done.is_set():
         batch, events = events[: random.randint(1, 12)], events[12:]
@@ -55,26 +67,30 @@ def _live(spine: Spine, power: Power, random: Random, acknowledged: list[str], d
             spine.database.reader().execute("SELECT 1").fetchall()
             if random.random() < 0.5:
                 connection.wal_checkpoint(mode=random.choice((0, 1, 3)))
-    done.set()
 
 
-def _cuts(folder: Path, seed: int, cuts: int) -> Iterator[tuple[Path, list[str], bool]]:
-    """Cut the power at random moments of one life; gives what is left, what was acknowledged, and if it was the end."""
+def _cuts(folder: Path, seed: int, cuts: int) -> list[tuple[Path, list[str], bool]]:
+    """Cut the power at random moments of one life; what is left, what was acknowledged, and if it went on until then.
+
+    All cuts come before any is judged: judging takes longer than working, so a life that waited for it would be over.
+    """
     random, acknowledged, done = Random(seed), list[str](), threading.Event()
+    found = []
     with _powered(folder / f"life-{seed}") as (power, spine):
         worker = threading.Thread(target=_live, args=(spine, power, Random(seed), acknowledged, done))
         worker.start()
         for number in range(cuts):
-            after = power.syncs + random.randint(0, 12)
-            while power.syncs < after and not done.is_set():
+            after = power.syncs + random.randint(0, APART)
+            while power.syncs < after and worker.is_alive():
                 done.wait(0.0005)
             left = folder / f"left-{seed}-{number}"
             with power.lock:
                 known = list(acknowledged)
             power.cut(left, random)
-            yield left, known, done.is_set()
+            found.append((left, known, worker.is_alive()))
         done.set()
         worker.join()
+    return found
 
 
 def _lost(left: Path, known: list[str]) -> list[str]:
@@ -97,12 +113,16 @@ def test_a_power_cut_loses_nothing_acknowledged_and_leaves_a_sound_file(tmp_path
 
     Then each file that is left opens, holds every acknowledged event, and its views, caught up, are the log's.
     """
-    total = 0
+    total = moments = 0
     for seed in range(RUNS):
-        for left, known, _ in _cuts(tmp_path, seed, CUTS // RUNS):
+        cuts = _cuts(tmp_path, seed, CUTS // RUNS)
+        assert all(working for _, _, working in cuts), "the work was over before the cuts were"
+        moments += len({len(known) for _, known, _ in cuts})
+        for left, known, _ in cuts:
             assert _lost(left, known) == []
             total += len(known)
     assert total > CUTS, "some events were acknowledged before the cuts"
+    assert moments > CUTS // 2, "the cuts came as the work went on"
 
 
 @pytest.mark.parametrize("careless", ["synchronous is off", "synchronous is normal", "the disk lies"])
@@ -124,7 +144,7 @@ def test_a_log_that_does_not_sync_is_caught_losing_what_it_acknowledged(
                 spine.database._writer.pragma("synchronous", "off")
             power.honest = careless != "the disk lies"
             acknowledged: list[str] = []
-            _live(spine, power, Random(seed), acknowledged, threading.Event())
+            _chapter(spine, power, Random(seed), acknowledged, threading.Event())
             power.cut(tmp_path / f"left-{seed}", Random(seed))
         try:
             lost += len(_lost(tmp_path / f"left-{seed}", acknowledged))

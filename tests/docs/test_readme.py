@@ -86,7 +86,7 @@ def test_every_setting_is_told_with_its_default(name: str) -> None:
     (row,) = [line for line in (ROOT / "docs/how-to/operate.md").read_text().splitlines() if f"`{variable}` |" in line]
     default = Settings.model_fields[name].default
     if name not in ("home", "workers"):
-        assert f"| {str(default).removesuffix('.0').lower()} |" in row
+        assert f"| {str(default).removesuffix('.0').lower()} |" in row.lower()
 
 
 def _root_fields() -> list[str]:

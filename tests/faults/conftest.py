@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from pydantic import SecretStr
 from domain.commands import CreateProject, CreateTrack, RenameResource
 from domain.errors import DiscoError
 from domain.ids import ResourceId
+from events.envelope import Proposed
 from infra.local_servers import LocalServers
 from infra.settings import Settings
 from tests.crash import cheap
@@ -22,6 +24,7 @@ from tests.faults.proxy import Proxy
 from tests.given import ADA, Given, sine
 from tests.installations import Installations, remove
 from tests.servers import own_servers
+from tests.spine import Spine
 
 PROXIED = ("postgres", "neo4j", "milvus", "s3")
 
@@ -61,11 +64,24 @@ class Behind:
         return raised.value
 
     def whole(self) -> None:
-        """Assert that all that was acknowledged is there, once, and every view is the fold of the log."""
+        """Assert that all that was acknowledged is there, once, and every view is the fold of the log.
+
+        It is what a rebuild makes of it, and what the embedded profile makes of it.
+        """
         self.sound()
         before = self.given.service.views.digests()
+        assert before == self._embedded()
         self.given.service.rebuild()
         assert self.given.service.views.digests() == before
+
+    def _embedded(self) -> dict[str, str]:
+        """The digests of the embedded profile's views of the same events."""
+        with TemporaryDirectory() as folder, Spine(Path(folder) / "disco.sqlite") as spine:
+            for event in self.given.events():
+                how = (event.time_us, event.source, event.actor, event.correlation, event.causation, event.duration_ms)
+                spine.append([Proposed(event.id, event.project, event.data, *how)])
+            spine.views.catch_up()
+            return spine.views.digests()
 
     def sound(self) -> None:
         """The same, without a rebuild."""

@@ -16,7 +16,7 @@ CHUNK_BYTES = 1 << 16
 class Proxy:
     """Listens on a port of its own and passes bytes both ways, in a thread of its own, until it is told otherwise.
 
-    delay_s: how long each chunk is held back. Used as a context manager.
+    delay_s: how long each chunk is held back. refused: connections while it was cut. Used as a context manager.
     """
 
     def __init__(self, host: str, port: int) -> None:
@@ -25,6 +25,7 @@ class Proxy:
         self.port = 0
         self.delay_s = 0.0
         self.passed_bytes = 0
+        self.refused = 0
         self._refusing = False
         self._frozen = asyncio.Event()
         self._links: set[tuple[asyncio.StreamWriter, asyncio.StreamWriter]] = set()
@@ -48,8 +49,12 @@ class Proxy:
 
     def cut(self) -> None:
         """Break every connection and take no new one, as a server that is down."""
-        self._refusing = True
+        self.refuse()
         self._do(self._break)
+
+    def refuse(self) -> None:
+        """Take no new connection, and leave those that are."""
+        self._refusing = True
 
     def freeze(self) -> None:
         """Pass nothing on and close nothing, as a network that swallows everything."""
@@ -116,6 +121,7 @@ class Proxy:
 
     async def _link(self, reader: asyncio.StreamReader, here: asyncio.StreamWriter) -> None:
         if self._refusing:
+            self.refused += 1
             here.transport.abort()
             return
         try:

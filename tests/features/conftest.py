@@ -69,11 +69,11 @@ def start(profile: Profile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr("infra.processing.BACKOFF_S", (0.01, 0.02))
     over, opened = profile.place(), list[Given]()
 
-    def begin(*handlers: Processor) -> Given:
+    def begin(*handlers: Processor, **settings: Any) -> Given:  # Any: fields of Settings
         for running in opened:
             running.service.close()
         cheap.install(monkeypatch.setattr, handlers, profile.name)
-        opened.append(Given(tmp_path / "home", over=over))
+        opened.append(Given(tmp_path / "home", over=over, **settings))
         return opened[-1]
 
     yield begin

@@ -29,10 +29,12 @@ class Trouble:
         self.error: Exception | None = None
         self.times = 1 << 30
         self.calls = 0
+        self.asked: set[str] = set()
 
         @processor("1")
         def troubled(event: AudioAdded) -> SilenceFound:
             self.calls += 1
+            self.asked.add(event.asset_id)
             if self.error is not None and self.calls <= self.times:
                 raise self.error
             return payloads.findings(event.asset_id)["silence"]  # type: ignore[return-value]  # it is
@@ -64,6 +66,25 @@ def test_what_fails_for_a_while_comes_right_by_itself(start: Start) -> None:
     disco.settled()
     assert _kinds(disco, asset) == {"silence", "levels"}
     assert trouble.calls == 3
+    assert _letters(disco) == []
+
+
+def test_for_a_store_that_is_away_work_waits_and_is_not_given_up(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a store that does not answer at any number of attempts, then no dead letter; once back, all is answered.
+
+    While it is away no more is begun than may be under way.
+    """
+    monkeypatch.setattr("infra.processing.AWAY_S", (0.01,))
+    trouble = Trouble()
+    trouble.error = Unavailable("the store does not answer", retry_s=1)
+    disco = start(*trouble.processors, workers=1)
+    assets = [disco.given_audio(sine(200 + number, seconds=0.02), name=f"sound {number}") for number in range(6)]
+    _until(lambda: trouble.calls > 50)
+    assert 0 < len(trouble.asked) < len(assets)
+    assert _letters(disco) == []
+    trouble.error = None
+    disco.settled()
+    assert [_kinds(disco, asset) for asset in assets] == [{"silence", "levels"}] * len(assets)
     assert _letters(disco) == []
 
 
@@ -196,15 +217,19 @@ def test_work_that_was_cut_short_is_done_after_a_restart_and_once(start: Start) 
     assert len({event.id for event in disco.events()}) == len(disco.events())
 
 
-def test_closing_does_not_wait_for_what_is_to_be_tried_again(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("error", [Unavailable("not now"), Unavailable("the store is away", retry_s=1)])
+def test_closing_does_not_wait_for_what_is_to_be_tried_again(
+    start: Start, monkeypatch: pytest.MonkeyPatch, error: Unavailable
+) -> None:
     """Given an answer that waits a minute for its next attempt, when closed, then at once; it is there after a restart.
 
     Nothing is left behind that would keep the process from ending.
     """
     trouble = Trouble()
-    trouble.error, trouble.times = Unavailable("not now"), 1
+    trouble.error, trouble.times = error, 1
     disco = start(*trouble.processors)
     monkeypatch.setattr("infra.processing.BACKOFF_S", (60.0,))
+    monkeypatch.setattr("infra.processing.AWAY_S", (60.0,))
     asset = disco.given_audio(sine(seconds=0.02))
     _until(lambda: trouble.calls == 1 and "disco.audio.described" in disco.types(asset))
     before = set(threading.enumerate())

@@ -292,6 +292,30 @@ def test_a_view_that_cannot_take_an_event_stands_still_alone_and_says_why(tmp_pa
             spine.views.wait(spine.log.head(), 0.05)
 
 
+def test_a_new_version_that_cannot_be_built_says_why_and_the_old_one_answers(tmp_path: Path) -> None:
+    """Given a release whose projection fails, then its view tells so, and answers as before."""
+    path = tmp_path / "disco.sqlite"
+    with Spine(path) as old:
+        old.append(_log(20))
+        old.views.catch_up()
+
+    def failing(rows: object, events: list) -> None:  # type: ignore[type-arg]  # of Recorded
+        raise ZeroDivisionError("no")
+
+    with Spine(path, views=_bumped("catalogue", apply=failing)) as new:
+        before = new.views.documents.get(A)
+        new.views.catch_up()
+        status = {view.name: view for view in new.views.status()}
+        assert (status["catalogue"].state, status["catalogue"].version, status["catalogue"].lag) == (
+            "failing",
+            VERSION,
+            0,
+        )
+        assert "ZeroDivisionError" in str(status["catalogue"].failure)
+        assert {view.state for name, view in status.items() if name != "catalogue"} == {"live"}
+        assert new.views.documents.get(A) == before
+
+
 def test_the_past_is_the_same_after_a_rebuild(spine: Spine) -> None:
     """Given answers as of many positions, then after a rebuild they are the same."""
     spine.append(_log(40))

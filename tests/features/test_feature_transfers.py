@@ -119,9 +119,7 @@ def test_a_folder_sends_transfers_to_the_services_own_routes(client: Client, pro
         assert "/api/projects/{id}/files" in answer.json()["detail"]
 
 
-def test_a_refused_upload_leaves_no_content(
-    disco: Given, client: Client, project: str, take: bytes
-) -> None:
+def test_a_refused_upload_leaves_no_content(disco: Given, client: Client, project: str, take: bytes) -> None:
     """Given another command's id, or no such track, when an upload comes with it, then its content is not kept."""
     id = str(uuid.uuid4())
     disco.service.execute(CreateProject(name="Other"), actor=ADA, command_id=id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -35,6 +36,7 @@ from tests.spine import Spine, ids_in
 if TYPE_CHECKING:
     from infra.server.neo4j import Tx
 
+ROUNDS = int(os.environ.get("DISCO_WALKS", "12"))
 SEEDS = st.integers(0, 10_000)
 NO_CONNECTION = cast(Pg, None)  # the graph's rows lie in Neo4j alone
 Answer = TypeVar("Answer")
@@ -253,7 +255,7 @@ def test_every_answer_is_the_embedded_graphs(
         events = spine.events()
         corner.generation().fold(cut(events, random), fresh=True)
         walks = Walks(spine.views.graph, corner.graph, events, random)
-        for _ in range(30):
+        for _ in range(ROUNDS):
             walks.agree()
 
 

@@ -1,0 +1,1 @@
+"""Lyrics: what words came with a recording, and how they are made."""
