@@ -59,6 +59,7 @@ WARM = (
     "scipy.signal",
     "scipy.ndimage",
     "soxr",
+    "numba.core.typing.cffi_utils",
     "processors.rhythm.beat_path",
     "processors.quality.scanning",
 )

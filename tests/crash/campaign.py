@@ -203,7 +203,8 @@ def judge(home: Path, say: int) -> None:
             for event in events
             if (content := getattr(event.data, "content", None)) is not None and not disco.blobs.has(content.sha256)
         ],
-        "audio": sorted({e.subject for e in events if e.type in ("disco.audio.imported", "disco.audio.rendered")}),
+        "imported": sorted({e.subject for e in events if e.type == "disco.audio.imported"}),
+        "rendered": sorted({e.subject for e in events if e.type == "disco.audio.rendered"}),
         "notes": sorted({e.subject for e in events if e.type == "disco.midi.imported"}),
     }
     disco.close()

@@ -90,7 +90,7 @@ def test_no_effect_is_missing(survived: Survived) -> None:
     assert verdict["settled"]
     answers = Counter(finding[0] for finding in verdict["findings"])
     answers.update(failure[0] for failure in verdict["failures"])
-    for kind in ("audio", "notes"):
+    for kind in ("imported", "rendered", "notes"):
         assert len({answers[asset] for asset in verdict[kind]}) <= 1, kind
     assert verdict["blobs_missing"] == []
 
@@ -111,5 +111,5 @@ def test_the_kills_came_at_all_kinds_of_moments(survived: Survived) -> None:
     said, verdict = survived
     assert sum("opened" in line for line in said) >= max(1, verdict["cheap_kills"] // 4)
     assert sum("rebuilt" in line for line in said) >= verdict["cheap_kills"] // 4
-    assert len(verdict["audio"]) > 1
-    assert len(verdict["ids"]) > len(verdict["audio"])
+    assert len(verdict["imported"]) + len(verdict["rendered"]) > 1
+    assert len(verdict["ids"]) > len(verdict["imported"]) + len(verdict["rendered"])

@@ -41,8 +41,9 @@ def main() -> None:
     cause = Cause(event.TYPE, event.VERSION, encode(event), "here")
     answers = answer(open_blobs, CONSUMERS[event.TYPE], cause)
     assert not [item.fault for item in answers if item.fault]
+    known = {name.partition(".")[0] for name in before} | set(sys.stdlib_module_names) | OWN
     late = {name.partition(".")[0] for name in set(sys.modules) - before}
-    print("answered", len(answers), "imported", *sorted(late - set(sys.stdlib_module_names) - OWN))
+    print("answered", len(answers), "imported", *sorted(late - known))
 
 
 OWN = {"domain", "events", "infra", "processors", "tests"}
