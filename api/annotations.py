@@ -88,7 +88,7 @@ def _beats(heard: Heard) -> Read:
 
 
 def _onsets(heard: Heard) -> Read:
-    arrays = heard.arrays("onsets", "onsets")
+    arrays = heard.arrays("onsets", "onsets", "times_s", "strengths")
     pairs = zip(arrays["times_s"].tolist(), arrays["strengths"].tolist(), strict=True)
     yield "onsets", "onset", [Mark(at, confidence=strength) for at, strength in pairs]
 
@@ -224,22 +224,14 @@ def _second(value: float) -> str:
     return f"{value:.6f}"
 
 
-@dataclass(frozen=True, slots=True)
-class Format:
-    """A form of annotations: what its files are called and of which media type they are, and how it is written."""
-
-    suffix: str
-    media_type: str
-    write: Callable[[Document, Sequence[Layer]], str]
-
-
-FORMATS: Mapping[str, Format] = {
-    "jams": Format("jams", "application/json", to_jams),
-    "csv": Format("csv", "text/csv", to_csv),
-    "audacity": Format("txt", "text/plain", to_audacity),
+FORMATS: Mapping[str, Callable[[Document, Sequence[Layer]], str]] = {
+    "jams": to_jams,
+    "csv": to_csv,
+    "audacity": to_audacity,
 }
+"""Forms of annotations, and how each is written."""
 
 
 def annotated(heard: Heard, format: str, names: Sequence[str] = ()) -> str:
     """The annotations of an asset, of all layers or of those named. Raises: NotFound."""
-    return FORMATS[format].write(heard.document, chosen(layers(heard), names))
+    return FORMATS[format](heard.document, chosen(layers(heard), names))

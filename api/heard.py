@@ -42,7 +42,7 @@ class Heard:
             raise NotFound(f"{self.document['name']!r} has no finding {kind!r} (yet)", field="kind")
         return self.found[kind].json
 
-    def arrays(self, kind: str, blob: str) -> dict[str, np.ndarray]:
-        """The arrays in a blob of a finding. Raises: NotFound."""
+    def arrays(self, kind: str, blob: str, *names: str) -> dict[str, np.ndarray]:
+        """The arrays of these names in a blob of a finding, and no others read. Raises: NotFound."""
         with np.load(self.blobs.path(self.data(kind)[blob]["sha256"]), allow_pickle=False) as arrays:
-            return dict(arrays)
+            return {name: arrays[name] for name in names}

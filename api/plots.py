@@ -33,11 +33,12 @@ _INK, _SOFT, _STRONG = "#33506b", "#9fb4c7", "#c8553d"
 
 def waveform(heard: Heard, figure: Figure) -> None:
     """The wave of every channel with beats (downbeats strong), and chords and sections where there are any."""
-    arrays, per_bin = heard.arrays("waveform", "pyramid"), heard.data("waveform")["samples_per_bin"]
-    levels = [arrays[f"level_{number}"] for number in range(len(arrays))]
+    data = heard.data("waveform")
+    arrays = heard.arrays("waveform", "pyramid", *(f"level_{number}" for number in range(data["levels"])))
+    levels = list(arrays.values())
     number = next((number for number, level in enumerate(levels) if level.shape[1] <= MOST_BINS), len(levels) - 1)
     wave = levels[number].astype(np.float64) / 32768
-    bin_s = per_bin * 2**number / heard.document["facts"]["rate_hz"]
+    bin_s = data["samples_per_bin"] * 2**number / heard.document["facts"]["rate_hz"]
     at = np.minimum((np.arange(wave.shape[1]) + 0.5) * bin_s, heard.duration_s)
     found = layers(heard)
     for axes, channel in zip(_rows(figure, len(wave)), wave, strict=True):
@@ -50,10 +51,10 @@ def waveform(heard: Heard, figure: Figure) -> None:
 
 def chroma(heard: Heard, figure: Figure) -> None:
     """How strongly each pitch class sounds, with the chords on top."""
-    features = heard.data("features")
-    shown = _thinned(heard.arrays("features", "frames")["chroma"])
+    frames = heard.arrays("features", "frames", "chroma")["chroma"]
+    shown = _thinned(frames)
     (axes,) = _rows(figure, 1, height_in=4.0)
-    end_s = len(heard.arrays("features", "frames")["chroma"]) / features["frame_rate_hz"]
+    end_s = len(frames) / heard.data("features")["frame_rate_hz"]
     axes.imshow(
         shown.T, aspect="auto", origin="lower", extent=(0, end_s, -0.5, 11.5), cmap="magma", interpolation="nearest"
     )
@@ -63,7 +64,7 @@ def chroma(heard: Heard, figure: Figure) -> None:
 
 def loudness(heard: Heard, figure: Figure) -> None:
     """Momentary and short-term loudness, with the integrated loudness as a line."""
-    data, curves = heard.data("loudness"), heard.arrays("loudness", "curves")
+    data, curves = heard.data("loudness"), heard.arrays("loudness", "curves", "momentary_lufs", "short_term_lufs")
     (axes,) = _rows(figure, 1, height_in=3.6)
     for name, window_s, colour in (("momentary", 0.4, _SOFT), ("short_term", 3.0, _INK)):
         values = curves[f"{name}_lufs"]
@@ -78,12 +79,12 @@ def loudness(heard: Heard, figure: Figure) -> None:
 
 def structure(heard: Heard, figure: Figure) -> None:
     """How alike every moment is to every other, by timbre and pitch classes; sections where they are known."""
-    features, frames = heard.data("features"), heard.arrays("features", "frames")
-    joined = [_thinned(frames[name], 600) for name in ("mfcc", "chroma")]
+    frames = heard.arrays("features", "frames", "mfcc", "chroma")
+    joined = [_thinned(part, 600) for part in frames.values()]
     scaled = [(part - part.mean(axis=0)) / (part.std(axis=0) + 1e-9) for part in joined]
     points = np.concatenate(scaled, axis=1)
     points /= np.linalg.norm(points, axis=1, keepdims=True) + 1e-9
-    end_s = len(frames["mfcc"]) / features["frame_rate_hz"]
+    end_s = len(frames["mfcc"]) / heard.data("features")["frame_rate_hz"]
     (axes,) = _rows(figure, 1, height_in=WIDTH_IN * 0.8)
     axes.imshow(points @ points.T, origin="lower", extent=(0, end_s, 0, end_s), cmap="viridis", vmin=-0.2, vmax=1)
     axes.set(xlabel="seconds", ylabel="seconds")

@@ -12,16 +12,15 @@ import numpy as np
 import soundfile
 
 from benchmarks.figures import Bench, Measured
-from benchmarks.imports import ASSET, RATE_HZ, recorded_loops
+from benchmarks.imports import RATE_HZ, cause_of, checked, recorded_loops
+from benchmarks.timing import peak_mib
 from domain.access import Actor
-from domain.values import AudioFacts
-from events.envelope import encode
 from events.imports import AudioImported
 from infra.disco import Disco
 from infra.embedded.blobs import FolderBlobs
 from infra.pool import WorkerPool
 from infra.settings import Settings
-from infra.tasks import Answer, Cause, answer, take_in
+from infra.tasks import answer
 from infra.wiring import CONSUMERS, WARM
 
 SHORT_S = 180.0
@@ -92,17 +91,17 @@ def _heard(bench: Bench, length_s: float) -> Heard:
 def hear(home: str, path: str, warming: str) -> Heard:
     """Answer the import of a file by all that analyse audio; runs in a worker, behind a first short file."""
     _answered(Path(home), Path(warming), _names())
-    cause = _cause(Path(home), Path(path))
+    cause = cause_of(partial(FolderBlobs, Path(home)), Path(path))
     begun, cpu = time.perf_counter(), time.process_time()
-    _checked(answer(partial(FolderBlobs, Path(home)), _names(), cause))
-    return Heard(soundfile.info(path).duration, time.perf_counter() - begun, time.process_time() - cpu, _peak_mib())
+    checked(answer(partial(FolderBlobs, Path(home)), _names(), cause))
+    return Heard(soundfile.info(path).duration, time.perf_counter() - begun, time.process_time() - cpu, peak_mib())
 
 
 def in_turn(home: str, path: str) -> tuple[float, float]:
     """Median seconds of our features of a file, and of librosa's, in turn; runs in a worker."""
-    cause, open_blobs = _cause(Path(home), Path(path)), partial(FolderBlobs, Path(home))
+    cause, open_blobs = cause_of(partial(FolderBlobs, Path(home)), Path(path)), partial(FolderBlobs, Path(home))
     calls: tuple[Callable[[], object], ...] = (
-        lambda: _checked(answer(open_blobs, ("extract_features",), cause)),
+        lambda: checked(answer(open_blobs, ("extract_features",), cause)),
         lambda: by_librosa(path),
     )
     taken: list[list[float]] = [[], []]
@@ -143,35 +142,7 @@ def _names() -> tuple[str, ...]:
 
 
 def _answered(home: Path, path: Path, names: tuple[str, ...]) -> None:
-    _checked(answer(partial(FolderBlobs, home), names, _cause(home, path)))
-
-
-def _checked(answers: list[Answer]) -> None:
-    faults = [item.fault for item in answers if item.fault]
-    assert not faults, faults[0]
-
-
-def _cause(home: Path, path: Path) -> Cause:
-    taken = take_in(partial(FolderBlobs, home), path, path.name)
-    assert isinstance(taken.probed.facts, AudioFacts), f"{path} is not audio"
-    event = AudioImported.model_construct(
-        asset_id=ASSET,
-        project_id=ASSET,
-        container_id=ASSET,
-        name=path.stem,
-        content=taken.content,
-        facts=taken.probed.facts,
-        file_name=path.name,
-        tags={},
-    )
-    return Cause(AudioImported.TYPE, AudioImported.VERSION, encode(event), path.name)
-
-
-def _peak_mib() -> float:
-    """The most memory that this process has held; 0 where nobody tells."""
-    status = Path("/proc/self/status")
-    lines = status.read_text().splitlines() if status.exists() else []
-    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM")), 0.0)
+    checked(answer(partial(FolderBlobs, home), names, cause_of(partial(FolderBlobs, home), path)))
 
 
 def _file(bench: Bench, length_s: float) -> Path:

@@ -24,7 +24,7 @@ from infra.embedded.blobs import FolderBlobs
 from infra.pool import WorkerPool
 from infra.pool.child import Child
 from infra.settings import Settings
-from infra.tasks import Cause, answer, take_in
+from infra.tasks import Answer, Cause, OpenBlobs, answer, take_in
 from infra.wiring import CONSUMERS
 
 FILES = 100
@@ -135,6 +135,17 @@ def plain_loop(home: str, paths: list[str]) -> float:
 
 def _take(blobs: FolderBlobs, path: Path) -> None:
     open_blobs = partial(FolderBlobs, blobs.root)
+    checked(answer(open_blobs, CONSUMERS[AudioImported.TYPE], cause_of(open_blobs, path)))
+
+
+def checked(answers: list[Answer]) -> None:
+    """See that none of them failed."""
+    faults = [item.fault for item in answers if item.fault]
+    assert not faults, faults[0]
+
+
+def cause_of(open_blobs: OpenBlobs, path: Path) -> Cause:
+    """The event by which a file comes in, its content taken into the blobs."""
     taken = take_in(open_blobs, path, path.name)
     assert isinstance(taken.probed.facts, AudioFacts), f"{path} is not audio"
     event = AudioImported.model_construct(
@@ -147,9 +158,7 @@ def _take(blobs: FolderBlobs, path: Path) -> None:
         file_name=path.name,
         tags={},
     )
-    cause = Cause(AudioImported.TYPE, AudioImported.VERSION, encode(event), path.name)
-    faults = [item.fault for item in answer(open_blobs, CONSUMERS[AudioImported.TYPE], cause) if item.fault]
-    assert not faults, faults[0]
+    return Cause(AudioImported.TYPE, AudioImported.VERSION, encode(event), path.name)
 
 
 def written(folder: Path, count: int, between_s: tuple[float, float] = LENGTH_S) -> float:

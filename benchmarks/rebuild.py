@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import resource
 import subprocess
 import sys
 import time
@@ -12,6 +11,7 @@ from pathlib import Path
 
 from benchmarks.figures import Bench, Measured
 from benchmarks.scale import BIG_UNITS
+from benchmarks.timing import peak_mib
 from infra.embedded.database import Database
 from infra.embedded.log import SqliteLog
 from infra.embedded.views import SqliteViews
@@ -90,20 +90,10 @@ def _main(path: Path) -> None:
     begun = time.perf_counter()
     views.rebuild(on_progress=lambda position, _head: steps.append((position, time.perf_counter() - begun)))
     took = time.perf_counter() - begun
-    facts = {"steps": steps, "s": took, "peak_mib": _peak_mib(), "decode_rate": _decode_rate(log)}
+    facts = {"steps": steps, "s": took, "peak_mib": peak_mib(), "decode_rate": _decode_rate(log)}
     sys.stdout.write(json.dumps(facts))
     log.close()
     base.close()
-
-
-def _peak_mib() -> float:
-    """The most this process held; Linux's ru_maxrss would also count what its parent held when it was forked."""
-    status = Path("/proc/self/status")
-    if status.exists():
-        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
-        return int(line.split()[1]) / 1024
-    unit = 1 << 20 if sys.platform == "darwin" else 1 << 10
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
 
 
 def _decode_rate(log: SqliteLog) -> float:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -43,7 +44,7 @@ async def _p99(disco: ServerDisco, settings: Settings, count: int) -> tuple[list
 
     def write() -> None:
         command = [sys.executable, "-m", "benchmarks.server_feed", str(count), listening.channel]
-        done = subprocess.run(command, env=told(settings), check=True, stdout=subprocess.PIPE)
+        done = subprocess.run(command, env={**os.environ, **told(settings)}, check=True, stdout=subprocess.PIPE)
         written = json.loads(done.stdout)
         room.writer.cursors += written["cursors"]
         room.writer.committed += written["committed"]

@@ -19,6 +19,7 @@ from pydantic import SecretStr
 from benchmarks.figures import Bench
 from benchmarks.servers import address, fresh_prefix
 from infra.server import registry
+from infra.server.brokers import reached
 from infra.server.installation import Installation
 from infra.server.postgres import Postgres, identifier
 from infra.settings import Settings
@@ -54,17 +55,16 @@ def installed(bench: Bench) -> Iterator[Settings]:
     try:
         yield settings
     finally:
-        _remove(settings)
+        remove(settings)
 
 
 def told(settings: Settings) -> dict[str, str]:
-    """The environment of a process of this installation."""
+    """The settings of an installation as the environment tells them to a process."""
     plain = {name: getattr(settings, name) for name in settings.model_fields_set}
-    named = {
+    return {
         f"DISCO_{name.upper()}": value.get_secret_value() if isinstance(value, SecretStr) else str(value)
         for name, value in plain.items()
     }
-    return {**os.environ, **named}
 
 
 class WorkerProcess:
@@ -74,7 +74,7 @@ class WorkerProcess:
         command = Path(sys.executable).with_name("disco")
         self._process = subprocess.Popen(
             [str(command), "worker", "--metrics-port", "0", *arguments],
-            env={**told(settings), "DISCO_WORKERS": "1"},
+            env={**os.environ, **told(settings), "DISCO_WORKERS": "1"},
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
         )
@@ -112,7 +112,7 @@ def until(true: Callable[[], bool], what: str, *, patience_s: float = PATIENCE_S
         time.sleep(LOOK_S)
 
 
-def _remove(settings: Settings) -> None:
+def remove(settings: Settings) -> None:
     """Leave nothing of an installation on any server."""
     installation = Installation(settings)
     try:
@@ -141,10 +141,11 @@ def drop_schemas(postgres: Postgres) -> None:
 
 def forget(brokers: str, prefix: str) -> None:
     """Delete a prefix's topics and consumer groups."""
-    admin = KafkaAdminClient(bootstrap_servers=brokers)
+    admin = KafkaAdminClient(**reached(brokers))
     try:
-        groups = [each["group_id"] for each in admin.list_groups() if each["group_id"].startswith(f"{prefix}.")]
-        admin.delete_groups(groups)
+        admin.delete_groups(
+            [group for each in admin.list_groups() if (group := each["group_id"]).startswith(f"{prefix}.")]
+        )
         admin.delete_topics([topic for topic in admin.list_topics() if topic.startswith(f"{prefix}.")])
     finally:
         admin.close()

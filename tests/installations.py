@@ -11,15 +11,11 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
-from kafka.admin import KafkaAdminClient
 from pydantic import SecretStr
 
-from infra.server import registry
-from infra.server.brokers import reached
+from benchmarks.server_room import remove
 from infra.server.installation import Installation
-from infra.server.s3 import Bucket, S3Address
 from infra.settings import Settings
-from tests.server.corner import drop_all
 from tests.servers import Addresses, fresh_name
 
 PARTITIONS = 4
@@ -74,42 +70,3 @@ class Installations:
         self._threads.shutdown()
         for each in removed:
             each.result()
-
-
-def told(settings: Settings) -> dict[str, str]:
-    """The settings of an installation as the environment tells them to a process."""
-    plain = {name: getattr(settings, name) for name in settings.model_fields_set}
-    return {
-        f"DISCO_{name.upper()}": value.get_secret_value() if isinstance(value, SecretStr) else str(value)
-        for name, value in plain.items()
-    }
-
-
-def remove(settings: Settings) -> None:
-    """Leave nothing of an installation on any server."""
-    assert settings.s3 is not None
-    installation = Installation(settings)
-    try:
-        with installation.postgres.read() as connection:
-            found = registry.generations(connection)
-        stores = {view.name: view.store for view in installation.stored}
-        for each in found:
-            with installation.postgres.transaction(statement_s=0) as connection:
-                stores[each.name].drop(connection, each.number)
-        drop_all(installation.postgres)
-        bucket = Bucket(S3Address.parse(settings.s3.get_secret_value()))
-        for blob in list(bucket.list("")):
-            bucket.remove(blob.name)
-    finally:
-        installation.close()
-    _forget(installation.brokers, f"{settings.topic_prefix}.")
-
-
-def _forget(brokers: str, prefix: str) -> None:
-    """Delete topics and consumer groups."""
-    admin = KafkaAdminClient(**reached(brokers))
-    try:
-        admin.delete_groups([each["group_id"] for each in admin.list_groups() if each["group_id"].startswith(prefix)])
-        admin.delete_topics([topic for topic in admin.list_topics() if topic.startswith(prefix)])
-    finally:
-        admin.close()

@@ -17,9 +17,9 @@ import httpx
 import pytest
 from websockets.sync.client import ClientConnection, connect
 
+from benchmarks.server_room import told
 from infra.settings import Settings
 from tests.cli.calling import PATIENCE_S, begin
-from tests.installations import told
 
 if TYPE_CHECKING:
     from tests.installations import Installations

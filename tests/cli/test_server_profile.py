@@ -17,6 +17,7 @@ import pytest
 import soundfile
 from prometheus_client.parser import text_string_to_metric_families
 
+from benchmarks.server_room import drop_schemas, told
 from events.imports import AudioImported
 from infra.pool import WorkerPool
 from infra.server.postgres import postgres_of
@@ -25,8 +26,6 @@ from infra.wiring import CONSUMERS
 from tests.cli.calling import PATIENCE_S, Called, begin, call
 from tests.cli.conftest import Disco, Filled
 from tests.given import RATE_HZ, lent, sine
-from tests.installations import told
-from tests.server.corner import drop_all
 
 if TYPE_CHECKING:
     from tests.installations import Installations
@@ -241,7 +240,7 @@ def test_a_lost_database_is_made_anew_from_kafka(here: Here, tmp_path: Path) -> 
     before = _digests(here("views", "--digests", "--json"))
     head = len(here("events", "--json").lines)
     postgres = postgres_of(here.settings)
-    drop_all(postgres)
+    drop_schemas(postgres)
     postgres.close()
     for refused in (here("rename", asset, "x", "--json"), here.process("worker", "--json")):
         assert (refused.status, refused.error["code"]) == (4, "conflict")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -13,20 +13,9 @@ from pathlib import Path
 import pytest
 
 from domain.errors import Unavailable
-from infra.server.hosts import Runner
 from infra.server.records import Record
 from tests.contracts.hosting import PATIENCE_S, QUICK, Hosts, Notes, Topic, within
 from tests.servers import Addresses, fresh_name
-
-KINDS: tuple[Runner, ...] = ("faust", "plain")
-
-
-@pytest.fixture(params=KINDS)
-def hosts(request: pytest.FixtureRequest) -> Iterator[Hosts]:
-    """Hosts of one kind."""
-    made = Hosts(request.param)
-    yield made
-    made.close()
 
 
 @pytest.fixture

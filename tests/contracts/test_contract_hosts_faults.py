@@ -25,16 +25,6 @@ from infra.server import hosting
 from tests.contracts.hosting import PATIENCE_S, QUICK, Hosts, Notes, Topic, within
 from tests.servers import Addresses, fresh_name, own_servers
 
-KINDS = ("faust", "plain")
-
-
-@pytest.fixture(params=KINDS)
-def hosts(request: pytest.FixtureRequest) -> Iterator[Hosts]:
-    """Hosts of one kind."""
-    made = Hosts(request.param)
-    yield made
-    made.close()
-
 
 @pytest.fixture
 def topic(servers: Addresses) -> Topic:

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from pydantic import SecretStr
 
+from benchmarks.server_room import remove
 from domain.commands import CreateProject, CreateTrack, RenameResource
 from domain.errors import DiscoError
 from domain.ids import ResourceId
@@ -22,7 +23,7 @@ from infra.settings import Settings
 from tests.crash import cheap
 from tests.faults.proxy import Proxy
 from tests.given import ADA, Given, sine
-from tests.installations import Installations, remove
+from tests.installations import Installations
 from tests.servers import own_servers
 from tests.spine import Spine
 

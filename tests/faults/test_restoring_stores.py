@@ -13,6 +13,7 @@ import psycopg
 import pytest
 from pydantic import SecretStr
 
+from benchmarks.server_room import remove
 from domain.errors import Conflict, Unavailable
 from domain.views import Direction
 from infra.local_servers import LocalServers
@@ -27,7 +28,7 @@ from projections import lineage_graph
 from tests.crash import cheap
 from tests.faults.conftest import Behind
 from tests.given import Given
-from tests.installations import Installations, remove
+from tests.installations import Installations
 from tests.servers import Addresses, fresh_name, go_without, own_servers
 
 

@@ -16,6 +16,7 @@ import pytest
 import soundfile
 
 from api.app import create_app
+from benchmarks.server_room import told
 from domain.commands import CreateProject, RetryProcessing
 from domain.errors import Malformed
 from events.envelope import Recorded
@@ -31,7 +32,6 @@ from tests.collector import Collector, Traced
 from tests.features.conftest import Profile, Start
 from tests.features.test_feature_failures import Trouble
 from tests.given import ADA, RATE_HZ, SETTLE_S, Given, lent, sine
-from tests.installations import told
 
 HIDDEN = "the song nobody may know of"
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from benchmarks.server_room import drop_schemas
 from infra.server.postgres import Postgres
-from tests.server.corner import drop_all
 from tests.servers import Addresses, fresh_name
 
 
@@ -16,5 +16,5 @@ def postgres(servers: Addresses) -> Iterator[Postgres]:
     """An installation's connections; its schemas are dropped afterwards."""
     made = Postgres(servers.postgres, prefix=fresh_name())
     yield made
-    drop_all(made)
+    drop_schemas(made)
     made.close()

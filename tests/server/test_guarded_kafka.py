@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
+from benchmarks.server_room import remove
 from domain.commands import CreateProject
 from domain.errors import Malformed, Unavailable
 from infra.server import topics
@@ -18,7 +19,7 @@ from infra.server.disco import ServerDisco
 from infra.server.installation import Installation
 from infra.settings import Settings
 from tests.given import ADA
-from tests.installations import Installations, remove
+from tests.installations import Installations
 from tests.server.guarded import PASSWORD, USER, Guarded, guarded_kafka
 
 SETTLE_S = 60.0

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks.server_room import drop_schemas
 from domain import ids
 from domain.errors import Unavailable
 from domain.views import Filter
@@ -31,7 +32,6 @@ from infra.server.store import View
 from projections import catalogue, dead_letters, jobs, measurements
 from tests import payloads
 from tests.builders import History, as_recorded, interleaved, library, proposed
-from tests.server.corner import drop_all
 from tests.server.folds import cut, embedded_content
 from tests.servers import Addresses, fresh_name
 
@@ -55,7 +55,7 @@ def corner(servers: Addresses) -> Iterator[Postgres]:
     made = Postgres(servers.postgres, prefix=fresh_name())
     add_timescale(made)
     yield made
-    drop_all(made)
+    drop_schemas(made)
     made.close()
 
 

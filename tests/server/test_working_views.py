@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from benchmarks.server_room import told
 from domain import ids
 from domain.views import ViewStatus
 from events.resources import ProjectCreated
@@ -18,7 +19,6 @@ from infra.server.worker import Worker
 from projections import catalogue, jobs
 from tests.builders import numbered, proposed
 from tests.cli.calling import call
-from tests.installations import told
 
 if TYPE_CHECKING:
     from tests.installations import Installations

@@ -9,19 +9,8 @@ from typing import Any
 
 import pytest
 
-from infra.server.hosts import Runner
 from tests.contracts.hosting import PATIENCE_S, QUICK, Hosts, Notes, Topic, within
 from tests.servers import Addresses, fresh_name
-
-KINDS: tuple[Runner, ...] = ("faust", "plain")
-
-
-@pytest.fixture(params=KINDS)
-def hosts(request: pytest.FixtureRequest) -> Iterator[Hosts]:
-    """Hosts of one kind."""
-    made = Hosts(request.param)
-    yield made
-    made.close()
 
 
 @pytest.fixture
