@@ -33,8 +33,9 @@ demo: $(VENV)/.base
 serve: $(VENV)/.base
 	@$(BIN)/python -m api.cli.main serve --development
 
+# Three at a time on two cores: much of it is waiting for servers. A file's tests stay together, for what they share.
 test: lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

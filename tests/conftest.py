@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from infra.pool import WorkerPool
-from tests.servers import Addresses, missed
+from tests.servers import Addresses
 from tests.servers import servers as find_servers
 from tests.spine import Spine
 
@@ -57,7 +58,8 @@ def installations(servers: Addresses, tmp_path_factory: pytest.TempPathFactory) 
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say loudly that tests of the server profile were skipped, and what would run them."""
-    for why in sorted(set(missed)):
-        terminalreporter.section("tests with the real servers were skipped", yellow=True, bold=True)
+    """Say loudly which tests were skipped, and what would run them."""
+    skipped = Counter(str(report.longrepr[2]) for report in terminalreporter.stats.get("skipped", []))
+    for why, times in skipped.most_common():
+        terminalreporter.section(f"{times} skipped", yellow=True, bold=True)
         terminalreporter.line(why)
