@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -68,15 +69,19 @@ def told(settings: Settings) -> dict[str, str]:
 
 
 class WorkerProcess:
-    """`disco worker` as a process of its own, with these arguments; one process works for it."""
+    """`disco worker` as a process of its own, with these arguments; one process works for it.
 
-    def __init__(self, settings: Settings, *arguments: str) -> None:
+    core: the only one that it and what works for it run on, where the system can hold them there.
+    """
+
+    def __init__(self, settings: Settings, *arguments: str, core: int | None = None) -> None:
         command = Path(sys.executable).with_name("disco")
         self._process = subprocess.Popen(
             [str(command), "worker", "--metrics-port", "0", *arguments],
             env={**os.environ, **told(settings), "DISCO_WORKERS": "1"},
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
+            preexec_fn=None if core is None else partial(_stay, core),
         )
         assert self._process.stdout is not None
         lines = (line.decode().strip() for line in self._process.stdout)
@@ -102,6 +107,11 @@ class WorkerProcess:
         with suppress(ProcessLookupError):
             self._process.send_signal(signal.SIGTERM)
         self._process.wait()
+
+
+def _stay(core: int) -> None:
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {core})
 
 
 def until(true: Callable[[], bool], what: str, *, patience_s: float = PATIENCE_S) -> None:

@@ -1,4 +1,7 @@
-"""Two workers against one: real analyses of long sounds, one process each, so that the cores are what is shared."""
+"""Two workers against one: real analyses of long sounds, each worker with a core of its own.
+
+One that may use both cores does, with two analyses of a sound at once, and leaves a second worker little to add here.
+"""
 
 from __future__ import annotations
 
@@ -43,12 +46,12 @@ def two(bench: Bench) -> Measured:
         settings = opened.enter_context(installed(bench))
         disco = opened.enter_context(ServerDisco(settings))
         sounds = Sounds(disco, bench.fresh("sounds"), max(5.0, bench.scale * SHORTEST_S))
-        first = opened.enter_context(closing(WorkerProcess(settings, *NO_VIEWS)))
+        first = opened.enter_context(closing(WorkerProcess(settings, *NO_VIEWS, core=0)))
         until(lambda: first.partitions() == PARTITIONS, "the worker had all partitions")
         sounds.warm([first])
         alone.append(sounds.round([first]))
         bench.say("two workers")
-        with closing(WorkerProcess(settings, *NO_VIEWS)) as second:
+        with closing(WorkerProcess(settings, *NO_VIEWS, core=1)) as second:
             half = PARTITIONS // 2
             until(lambda: first.partitions() == second.partitions() == half, "each worker had half of the partitions")
             sounds.warm([first, second])

@@ -138,8 +138,7 @@ class Recorded:
     @property
     def processor(self) -> str | None:
         """The name of the processor that made it, or None for an event that a person caused."""
-        parts = self.source.split("/")
-        return parts[2] if len(parts) == 4 and parts[1] == "processors" else None
+        return processor_of(self.source)
 
     @property
     def answering(self) -> str | None:
@@ -163,6 +162,12 @@ def to_microseconds(time: datetime) -> int:
 def processor_source(name: str, version: str, index: int = 0) -> str:
     """The CloudEvents source of a processor's outputs; `index` counts the events of one answer."""
     return f"/processors/{name}/{version}#{index}" if index else f"/processors/{name}/{version}"
+
+
+def processor_of(source: str) -> str | None:
+    """The name of the processor in a CloudEvents source, or None where there is none."""
+    parts = source.split("/")
+    return parts[2] if len(parts) == 4 and parts[1] == "processors" else None
 
 
 def encode(event: Event) -> bytes:

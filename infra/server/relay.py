@@ -242,16 +242,17 @@ class Relay:
         """Send the rows of one partition in batches, in order, and note the offset of each."""
         sent: list[tuple[asyncio.Future[RecordMetadata], list[int]]] = []
         async with self._turns[partition]:  # those of the page before are all given to the producer by then
-            batch, held = producer.create_batch(), list[int]()
+            batch, held, previous = producer.create_batch(), list[int](), ends.get(partition, 0)
             for at in ats:
                 row = rows[at]
-                record = _record(row, ends.get(partition, 0))
-                if batch.append(**record) is None:
+                time_ms, key, headers = row[12] // 1000, id_of(row[4]).encode(), headers_of(row, previous)
+                if batch.append(timestamp=time_ms, key=key, value=row[ledger.DATA], headers=headers) is None:
                     sent.append((await producer.send_batch(batch, self._topic, partition=partition), held))
                     batch, held = producer.create_batch(), []
-                    batch.append(**record)
+                    batch.append(timestamp=time_ms, key=key, value=row[ledger.DATA], headers=headers)
                 held.append(at)
-                ends[partition] = row[0]
+                previous = row[0]
+            ends[partition] = previous
             sent.append((await producer.send_batch(batch, self._topic, partition=partition), held))
         await asyncio.sleep(0)  # it is on its way while the next partition's is being made
         for future, places in sent:
@@ -267,12 +268,3 @@ async def _cancelled(tasks: Sequence[asyncio.Task[Any]]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _record(row: Row, previous: int) -> dict[str, Any]:  # Any: what a batch's `append` takes
-    return {
-        "timestamp": row[12] // 1000,
-        "key": id_of(row[4]).encode(),
-        "value": row[ledger.DATA],
-        "headers": headers_of(row, previous),
-    }

@@ -13,12 +13,14 @@ from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import compress
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from domain.errors import LimitExceeded, NotFound, Unavailable
 from domain.ids import ResourceId
+from domain.values import unpack_bytes
 from domain.views import NOW, AsOf, At, Hit
 from infra import content, directions
 from infra.embedded.graph_rows import EVER
@@ -108,9 +110,7 @@ class MilvusVectorRows:
 
     def vector(self, id: str, *, project: str, space: str, packed: str, at: At) -> None:
         """See `VectorRows.vector`."""
-        raw = directions.indexed(packed)
-        if raw is not None:
-            self._given[at.position] = Given(id, project, space.encode(), raw, at)
+        self._given[at.position] = Given(id, project, space.encode(), unpack_bytes(packed), at)
 
     def archive(self, id: str, archived: bool, at: At) -> None:
         """See `VectorRows.archive`."""
@@ -119,9 +119,11 @@ class MilvusVectorRows:
 
     def flush(self) -> None:
         """Write what was gathered."""
-        if not self._given:
-            return
         given = list(self._given.values())
+        given = list(compress(given, directions.pointing([one.raw for one in given])))
+        self._given.clear()
+        if not given:
+            return
         columns: dict[str, list[int] | list[str]] = {
             KEY: [one.at.position for one in given],
             "project": [one.project for one in given],
@@ -134,7 +136,6 @@ class MilvusVectorRows:
             writing = beside.submit(self._milvus.write, self._collection, columns, vectors, fresh=fresh)
             (self._copy if self._fresh else self._insert)(given)
             self._connection.execute(WRITTEN.format(s=self._schema), (SLOTS, writing.result()))
-        self._given.clear()
 
     def _has_begun(self) -> bool:
         """Whether a page of this generation was committed; of the first, nothing tells if it was tried before."""
