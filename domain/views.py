@@ -380,8 +380,8 @@ class Views(Protocol):
     def status(self) -> list[ViewStatus]:
         """How every view stands."""
 
-    def position(self) -> int:
-        """The position that every live view has come to."""
+    def position(self, name: str | None = None) -> int:
+        """The position that every live view has come to, or the one of this name; 0 where there is none."""
 
     def wait(self, position: int, timeout_s: float = 5.0, *, project: ProjectId | None = None) -> None:
         """Return when every view has come to this position, in one project or all. Raises: Unavailable, in the end."""

@@ -15,7 +15,7 @@ import secrets
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -28,6 +28,7 @@ from domain.errors import DiscoError
 from infra.local_servers import LocalServers, Places
 from infra.local_servers.installing import is_installed
 from infra.local_servers.ports import HOST, choose
+from infra.local_servers.recipe import Recipe
 from infra.local_servers.recipes import QUICK, RECIPES, USUAL
 from infra.settings import LocalServersSettings, Settings
 
@@ -67,9 +68,13 @@ def servers() -> Addresses:
 
 
 @contextlib.contextmanager
-def own_servers(folder: Path, *names: str) -> Iterator[LocalServers]:
-    """Some servers of a test's own, to stop and kill at will; they and their data are gone at its end."""
-    local = LocalServers(Places(Places.of(LocalServersSettings()).cache, folder))
+def own_servers(folder: Path, *names: str, otherwise: Mapping[str, Recipe] = {}) -> Iterator[LocalServers]:
+    """Some servers of a test's own, to stop and kill at will; they and their data are gone at its end.
+
+    otherwise: recipes in place of the usual ones.
+    """
+    places = Places(Places.of(LocalServersSettings()).cache, folder)
+    local = LocalServers(places, recipes={**RECIPES, **otherwise})
     if lacking := [name for name in names if not is_installed(RECIPES[name], local.places)]:
         go_without(f"{', '.join(lacking)} must be installed for this test. Run: make servers")
     try:

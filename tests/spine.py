@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Any, Self
 
@@ -68,6 +69,16 @@ class Spine:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def digests_of(events: Iterable[Recorded]) -> dict[str, str]:
+    """The digests of the embedded profile's views of these events, which are a whole log."""
+    with TemporaryDirectory() as folder, Spine(Path(folder) / "disco.sqlite") as spine:
+        for event in events:
+            how = (event.time_us, event.source, event.actor, event.correlation, event.causation, event.duration_ms)
+            spine.append([Proposed(event.id, event.project, event.data, *how)])
+        spine.views.catch_up()
+        return spine.views.digests()
 
 
 def ids_in(events: Iterable[Recorded]) -> list[str]:

@@ -111,6 +111,7 @@ def verify(
                 {"view": item.view, "kind": item.kind, "key": item.key, "detail": item.detail}
                 for item in _first(service.differences(), SHOWN_DIFFERENCES)
             ]
+        standing = {view.name: view.failure for view in service.views.status() if view.failure}
         names = sorted(service.blobs.names()) if blobs else []
         missing = _missing_blobs(shell, service, names) if blobs and not found else []
         bad = _bad_blobs(shell, service, names)
@@ -119,6 +120,7 @@ def verify(
             "differences": found,
             "bad_blobs": bad,
             "missing_blobs": missing,
+            "standing_still": standing,
             "position": service.log.head(),
         }
         shell.answer(answer, lambda console: _show_verified(console, answer))
@@ -169,8 +171,11 @@ def _show_verified(console: Console, answer: dict[str, Any]) -> None:  # Any: JS
         console.print(f"bad blob {name}", markup=False)
     for each in answer["missing_blobs"]:
         console.print(f"missing blob {each['sha256']}, named at position {each['position']:,}", markup=False)
+    for name, why in answer["standing_still"].items():
+        console.print(one_line(f"{name} stands still: {why}"), markup=False, highlight=False, soft_wrap=True)
     if answer["clean"]:
-        console.print(f"all views hold what the log says, up to position {answer['position']:,}")
+        some = "as far as they have come" if answer["standing_still"] else f"up to position {answer['position']:,}"
+        console.print(f"all views hold what the log says, {some}")
 
 
 @verb("Operate", example="disco retry --all")

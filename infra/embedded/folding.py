@@ -74,10 +74,16 @@ class Folding:
                 self._ensure(connection, view)
 
     def _ensure(self, connection: apsw.Connection, view: View) -> None:
-        """Make the first generation of a view, or begin a rebuild beside it where its version is not this one."""
-        rows = fetch(connection, "SELECT version, state FROM views WHERE name = ? AND state != 'retired'", (view.name,))
-        if not any(version == view.version for version, _ in rows):
-            self._begin(connection, view, "building" if rows or self._log.head() else "live")
+        """Make the first generation of a view, or begin a rebuild beside one that an older version of it made.
+
+        What a newer release has made, or builds, is left to that release: else the two would replace each other's.
+        """
+        query = "SELECT max(version) FROM views WHERE name = ? AND state != 'retired'"
+        newest = fetch_one(connection, query, (view.name,))
+        if newest is None or newest < view.version:
+            self._begin(connection, view, "building" if newest or self._log.head() else "live")
+        elif newest > view.version:
+            log_.warning("left_to_newer_release", view=view.name, version=newest, ours=view.version)
 
     def _begin(self, connection: apsw.Connection, view: View, state: str) -> None:
         newest = fetch_one(connection, "SELECT max(generation) FROM views WHERE name = ?", (view.name,))
@@ -108,6 +114,9 @@ class Folding:
     def failure(self, generation: Generation) -> str | None:
         """Why it stands still, if it does."""
         found = self._failed.get(generation.table)
+        if found is None and generation.state == "live" and generation.version > generation.view.version:
+            made = f"is of version {generation.version}, which a newer release made, and this one's is"
+            return f"{made} {generation.view.version}: it leaves the view alone; upgrade it"
         return found[0] if found else None
 
     def catch_up(

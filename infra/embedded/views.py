@@ -75,11 +75,11 @@ class SqliteViews:
         lag, reached = max(0, head - item.position), None if building is None else building.position
         return ViewStatus(item.view.name, item.version, item.position, lag, state, reached, failure)
 
-    def position(self) -> int:
-        """The position that every live view has come to."""
+    def position(self, name: str | None = None) -> int:
+        """See `Views.position`."""
         with self._database.read() as connection:
-            query = "SELECT coalesce(min(position), 0) FROM views WHERE state = 'live'"
-            return int(fetch_one(connection, query))
+            query = "SELECT coalesce(min(position), 0) FROM views WHERE state = 'live' AND (?1 IS NULL OR name = ?1)"
+            return int(fetch_one(connection, query, (name,)))
 
     def wait(self, position: int, timeout_s: float = 5.0, *, project: ProjectId | None = None) -> None:
         """See `Views.wait`. Views that another process keeps are looked at every few milliseconds."""

@@ -6,7 +6,7 @@ import json
 import secrets
 import shutil
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,11 +46,17 @@ class Status:
 
 
 class LocalServers:
-    """The servers of one run folder, by name. Every method may be called again, and by several processes."""
+    """The servers of one run folder, by name. Every method may be called again, and by several processes.
 
-    def __init__(self, places: Places, tell: Tell = lambda _name, _what: None) -> None:
+    recipes: the servers there may be, where they are to be started otherwise than usual.
+    """
+
+    def __init__(
+        self, places: Places, tell: Tell = lambda _name, _what: None, *, recipes: Mapping[str, Recipe] = RECIPES
+    ) -> None:
         self.places = places
         self._tell = tell
+        self._recipes = recipes
 
     def install(self, names: Iterable[str] = USUAL) -> None:
         """Install what is not there.
@@ -100,7 +106,7 @@ class LocalServers:
 
     def status(self) -> list[Status]:
         """How each server is."""
-        return [self._status(recipe) for recipe in RECIPES.values()]
+        return [self._status(recipe) for recipe in self._recipes.values()]
 
     def addresses(self) -> dict[str, str]:
         """The addresses of all that was ever started here and not wiped, running or not, as settings of ours."""
@@ -116,16 +122,16 @@ class LocalServers:
         return addresses
 
     def _known(self, name: str) -> Recipe:
-        if name not in RECIPES:
-            raise Malformed(f"there is no server {name!r}; there are {', '.join(RECIPES)}")
-        return RECIPES[name]
+        if name not in self._recipes:
+            raise Malformed(f"there is no server {name!r}; there are {', '.join(self._recipes)}")
+        return self._recipes[name]
 
     def _folder(self, recipe: Recipe) -> Path:
         return self.places.run / recipe.name
 
     def _present(self, names: Iterable[str]) -> list[Recipe]:
         """Those named, or all, of which this run folder has heard."""
-        chosen = [self._known(name) for name in names] or list(RECIPES.values())
+        chosen = [self._known(name) for name in names] or list(self._recipes.values())
         return [recipe for recipe in chosen if (self._folder(recipe) / "site.json").exists()]
 
     def _site(self, recipe: Recipe) -> Site:

@@ -8,11 +8,12 @@ another worker or after a crash, changes nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from operator import attrgetter
 
 import structlog
 
-from domain.errors import DiscoError, Malformed, Unavailable
+from domain.errors import DiscoError, Malformed, NewerVersion, Unavailable
 from domain.tracing import Spans
 from events.envelope import Recorded
 from infra.server import ledger, registry
@@ -62,17 +63,21 @@ class Folding:
                     view.store.finish(connection, first.number)
 
     def outdated(self) -> list[str]:
-        """Views whose live generation was made by another version of the projection, or that are being built."""
+        """Views whose live generation an older version of the projection made, or that are being built.
+
+        What a newer release has made, or builds, is left to that release: else the two would replace each other's.
+        """
         with self._postgres.read() as connection:
-            found = registry.generations(connection)
-        return sorted(
-            {
-                each.name
-                for each in found
-                if each.name in self._views
-                and (each.state == "building" or (each.state == "live" and each.version != self._version(each.name)))
-            }
-        )
+            found = [each for each in registry.generations(connection) if each.name in self._views]
+        building = {each.name for each in found if each.state == "building" and not self._is_newer(each)}
+        older = {each.name for each in found if each.state == "live" and each.version < self._version(each.name)}
+        return sorted(building | older)
+
+    def _is_mine(self, generation: Generation) -> bool:
+        return generation.name in self._views and generation.version == self._version(generation.name)
+
+    def _is_newer(self, generation: Generation) -> bool:
+        return generation.version > self._version(generation.name)
 
     def _version(self, name: str) -> int:
         return self._views[name].store.version
@@ -88,7 +93,8 @@ class Folding:
 
         What was folded before is left out. Where the view has not come to `previous`, nothing is folded: the answer
         says where to go on from. An event that a view cannot take keeps it where it is, in that partition alone.
-        Raises: Unavailable; Malformed, NewerVersion or whatever the projection raises, which is noted as well.
+        Raises: Unavailable, also while this release has still to build the view; Malformed, NewerVersion or whatever
+        the projection raises, which is noted as well.
         """
         began_us = self._spans.now_us()
         try:
@@ -98,19 +104,19 @@ class Folding:
         except Unavailable:
             raise
         except Exception as error:
-            self._stand_still(name, partition, previous, error)
+            self._stand_still(name, partition, previous, error, short_of=events[-1].position)
             raise
         if folded and self._spans.on:
             tell_folded(self._spans, name, folded, began_us)
         return reached
 
-    def _stand_still(self, name: str, partition: int, previous: int, error: Exception) -> None:
+    def _stand_still(self, name: str, partition: int, previous: int, error: Exception, *, short_of: int) -> None:
         why = f"cannot take what comes behind {previous} in partition {partition}: {_told(error)}"
         log_.error("view_stands_still", view=name, partition=partition, position=previous, why=why)
         with self._postgres.transaction() as connection:
             live = registry.live_locked(connection, name)
             if live is not None:
-                registry.stand_still(connection, name, live, partition, why)
+                registry.stand_still(connection, name, live.number, partition, why, short_of=short_of)
 
     def _fold(
         self, connection: Pg, name: str, partition: int, previous: int, events: Sequence[Recorded]
@@ -120,13 +126,23 @@ class Folding:
         live = registry.live_locked(connection, name)
         if live is None:
             raise Unavailable(f"the view {name} has no live generation; start a worker anew", retry_s=1)
-        position = registry.position_locked(connection, name, live, partition)
+        position = registry.position_locked(connection, name, live.number, partition)
         due = [event for event in events if event.position > position]
         if position < previous or not due:
             return position, ()
-        self._apply(view, connection, live, due, fresh=False)
-        registry.move(connection, name, live, {partition: due[-1].position})
+        self._check_version(live)
+        self._apply(view, connection, live.number, due, fresh=False)
+        registry.move(connection, name, live.number, {partition: due[-1].position})
         return due[-1].position, due
+
+    def _check_version(self, live: Generation) -> None:
+        """See that a generation is of this release: rows of two versions of a projection would be of neither."""
+        name, mine = live.name, self._version(live.name)
+        if self._is_newer(live):
+            why = f"{name} is of version {live.version}, which a newer release made, and this worker's is {mine}"
+            raise NewerVersion(f"{why}: it leaves the view alone; upgrade it")
+        if live.version < mine:
+            raise Unavailable(f"{name} is of version {live.version} until version {mine} is built beside it", retry_s=1)
 
     def _apply(self, view: View, connection: Pg, generation: int, events: list[Recorded], *, fresh: bool) -> None:
         rows = view.store.rows(connection, generation, fresh=fresh)
@@ -134,36 +150,49 @@ class Folding:
         rows.flush()
 
     def catch_up(self, *, on_progress: OnProgress | None = None) -> None:
-        """Fold all that Kafka has now into the live generations, beside whoever else does; for where nobody does."""
-        ends = self._history.ends()
-        done, total = 0, len(self._views) * sum(ends.values())
-        for name in self._views:
+        """Fold all that Kafka has now into the live generations, beside whoever else does; for where nobody does.
+
+        A view of an older version is built anew first. One that cannot take an event stands still in that partition
+        and holds up nothing else; one that another release has made, or that somebody builds, is served as it is.
+        Raises: Unavailable.
+        """
+        for name in self.outdated():
+            _noted(partial(self.build, name))
+        ends, done = self._history.ends(), 0
+        with self._postgres.read() as connection:
+            mine = [each for each in registry.generations(connection) if each.state == "live" and self._is_mine(each)]
+        for live in mine:
             with self._postgres.read() as connection:
-                live = next((each for each in registry.generations(connection, name) if each.state == "live"), None)
-                reached = {} if live is None else registry.positions(connection, name, live.number)
+                reached = registry.positions(connection, live.name, live.number)
                 starts = dict.fromkeys(ends, 0) | ledger.offsets_behind(connection, reached)
-            states = {partition: Partition(reached.get(partition, 0)) for partition in ends}
+            states, still = {partition: Partition(reached.get(partition, 0)) for partition in ends}, set[int]()
             done += sum(starts.values())
             for partition, records in self._history.pages(starts, ends):
                 previous = states[partition].last
-                events = states[partition].take(records)
-                if events:
-                    self.fold(name, partition, previous, events)
+                events = states[partition].take(records) if partition not in still else []
+                if events and not _noted(partial(self.fold, live.name, partition, previous, events)):
+                    still.add(partition)
                 done += len(records)
                 if on_progress is not None:
-                    on_progress(done, total)
+                    on_progress(done, len(mine) * sum(ends.values()))
 
     # Building anew
 
     def begin(self, names: Sequence[str] = ()) -> list[str]:
-        """Have these views, or all, built anew. Raises: Malformed, for an unknown name."""
+        """Have these views, or all, built anew, also in place of what a newer release has made: that is the way back.
+
+        Raises: Malformed, for an unknown name; NewerVersion, where a newer release is building one.
+        """
         for name in names:
             if name not in self._views:
                 raise Malformed(f"there is no view {name!r}; there are {', '.join(sorted(self._views))}", field="view")
         for name in names or self._views:
             with self._postgres.transaction() as connection:
                 lock_until_commit(connection, f"{self._postgres.schema} {name}")
-                if not any(each.state == "building" for each in registry.generations(connection, name)):
+                building = [each for each in registry.generations(connection, name) if each.state == "building"]
+                if any(self._is_newer(each) for each in building):
+                    raise NewerVersion(f"a newer release is building the view {name}; ask that one: disco replay")
+                if not building:
                     registry.add(connection, name, self._version(name), "building")
         return list(names or self._views)
 
@@ -200,22 +229,26 @@ class Folding:
             registry.note(connection, building, why)
 
     def _building(self, name: str) -> Generation | None:
-        """The generation to build; one of an older version of the projection is given up for a new one."""
-        view = self._views[name]
+        """The generation to build; one of an older version of the projection is given up for a new one.
+
+        None where there is nothing to build, or where a newer release does.
+        """
+        view, mine = self._views[name], self._version(name)
         with self._postgres.transaction(statement_s=0) as connection:
             lock_until_commit(connection, f"{self._postgres.schema} {name}")
             found = [each for each in registry.generations(connection, name) if each.state == "building"]
-            current = next((each for each in found if each.version == view.store.version), None)
+            if any(self._is_newer(each) for each in found):
+                return None
+            current = next((each for each in found if each.version == mine), None)
+            live = registry.live_locked(connection, name)
             for each in found:
                 if each is not current:
                     view.store.drop(connection, each.number)
                     registry.remove(connection, each)
             if current is None:
-                live = registry.live_locked(connection, name)
-                versions = {each.number: each.version for each in registry.generations(connection, name)}
-                if not found and live is not None and versions[live] == view.store.version:
+                if live is not None and (self._is_newer(live) or (not found and live.version == mine)):
                     return None
-                current = registry.add(connection, name, view.store.version, "building")
+                current = registry.add(connection, name, mine, "building")
             return current
 
     def _make(self, generation: Generation) -> None:
@@ -273,14 +306,16 @@ class Folding:
                 registry.move(connection, generation.name, generation.number, {partition: events[-1].position})
 
     def sweep(self) -> None:
-        """Drop generations that were replaced and that nobody reads from any more."""
+        """Drop generations that were replaced and that nobody reads from any more, of the views that this release has.
+
+        What it does not know it could forget, and not drop.
+        """
         with self._postgres.read() as connection:
-            gone = registry.retired(connection)
+            gone = [each for each in registry.retired(connection) if each.name in self._views]
         for each in gone:
             with self._postgres.transaction(statement_s=0) as connection:
                 lock_until_commit(connection, f"{self._postgres.schema} {each.name}")
-                if each.name in self._views:
-                    self._views[each.name].store.drop(connection, each.number)
+                self._views[each.name].store.drop(connection, each.number)
                 registry.remove(connection, each)
 
 
@@ -303,6 +338,17 @@ def _gathered(
             read, events, to = 0, [], {}
     if read:
         yield read, sorted(events, key=_position), to
+
+
+def _noted(work: Callable[[], object]) -> bool:
+    """Do it; False where it failed at what is noted of its view by then, and told with it. Raises: Unavailable."""
+    try:
+        work()
+    except Unavailable:
+        raise
+    except Exception:  # as `fold` and `build` have logged it
+        return False
+    return True
 
 
 def _told(error: Exception) -> str:

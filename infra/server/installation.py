@@ -198,7 +198,7 @@ class Installation:
         with self.postgres.transaction(statement_s=0) as connection:
             live = registry.live_locked(connection, self._series.name)
             if live is not None:
-                self._series.expire(connection, live)
+                self._series.expire(connection, live.number)
 
     def close(self) -> None:
         """Let go of every connection."""

@@ -6,6 +6,7 @@ Everything of one installation lies in one schema, named by its prefix, and its 
 from __future__ import annotations
 
 import re
+import select
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -44,7 +45,7 @@ class Postgres:
     """Connections to one database, each with the installation's schema on its path.
 
     A connection is taken from the pool for one read or transaction, and looked at before it is given: one that died
-    with its server is replaced, not handed on.
+    with its server, or was ended by it, is replaced, not handed on.
     """
 
     def __init__(
@@ -73,7 +74,7 @@ class Postgres:
             max_size=most,
             timeout=take_s,
             kwargs=self._how,
-            check=psycopg_pool.ConnectionPool.check_connection,
+            check=_look,
             name=f"postgres {prefix}",
             open=True,
         )
@@ -142,6 +143,18 @@ class Postgres:
     def close(self) -> None:
         """Close every connection of the pool."""
         self._pool.close()
+
+
+def _look(connection: Pg) -> None:
+    """See whether a connection that lay idle still leads anywhere; it costs a round trip only where there is news.
+
+    A server that ends a connection says so, and one that is gone is found out by keepalives: either can be read. A
+    question each time would be as long as most answers are. Raises: psycopg.OperationalError.
+    """
+    news = select.poll()
+    news.register(connection.fileno(), select.POLLIN)
+    if news.poll(0):
+        psycopg_pool.ConnectionPool.check_connection(connection)
 
 
 @contextmanager

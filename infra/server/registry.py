@@ -59,11 +59,11 @@ def generations(connection: Pg, name: str | None = None) -> list[Generation]:
     return [Generation(*row) for row in connection.execute(query, (name, name))]
 
 
-def live_locked(connection: Pg, name: str) -> int | None:
+def live_locked(connection: Pg, name: str) -> Generation | None:
     """A view's live generation, which stays live until the transaction ends."""
-    query = "SELECT generation FROM views WHERE name = %s AND state = 'live' FOR SHARE"
+    query = "SELECT name, generation, version, state FROM views WHERE name = %s AND state = 'live' FOR SHARE"
     row = connection.execute(query, (name,)).fetchone()
-    return None if row is None else int(row[0])
+    return None if row is None else Generation(*row)
 
 
 def add(connection: Pg, name: str, version: int, state: str) -> Generation:
@@ -103,12 +103,12 @@ def move(connection: Pg, name: str, generation: int, to: Mapping[int, int]) -> N
     )
 
 
-def stand_still(connection: Pg, name: str, generation: int, partition: int, why: str) -> None:
-    """A generation gets no further in a partition."""
+def stand_still(connection: Pg, name: str, generation: int, partition: int, why: str, *, short_of: int) -> None:
+    """A generation gets no further in a partition, unless another worker has brought it to this position meanwhile."""
     connection.execute(
-        """INSERT INTO checkpoints VALUES (%s, %s, %s, 0, %s)
-           ON CONFLICT (name, generation, partition) DO UPDATE SET failure = excluded.failure""",
-        (name, generation, partition, why),
+        """INSERT INTO checkpoints AS c VALUES (%s, %s, %s, 0, %s)
+           ON CONFLICT (name, generation, partition) DO UPDATE SET failure = excluded.failure WHERE c.position < %s""",
+        (name, generation, partition, why, short_of),
     )
 
 
@@ -153,8 +153,23 @@ def watermark(connection: Pg, name: str, generation: int) -> int:
     return reached_by(connection, positions(connection, name, generation))
 
 
+def position(connection: Pg, name: str | None = None) -> int:
+    """The least watermark of what is live, or that of one view.
+
+    One question, and one that is planned once for all times: every walk of a lineage asks it.
+    """
+    query = f"""SELECT CASE WHEN count(*) > 0
+                      THEN coalesce(min(coalesce(c.position, 0)) FILTER (WHERE coalesce(c.position, 0) < p.last),
+                                    (SELECT max(last) FROM published)) END
+               FROM views v LEFT JOIN partitions p ON true LEFT JOIN checkpoints c
+               ON c.name = v.name AND c.generation = v.generation AND c.partition = p.partition
+               WHERE v.state = 'live' {"" if name is None else "AND v.name = %s"}"""
+    row = connection.execute(query, () if name is None else (name,)).fetchone()
+    return int(row[0] or 0) if row else 0
+
+
 def watermarks(connection: Pg) -> dict[tuple[str, int], int]:
-    """The watermark of every generation, by name and number, in one question: every walk of a lineage asks it."""
+    """The watermark of every generation, by name and number, in one question."""
     query = """SELECT v.name, v.generation,
                       coalesce(min(coalesce(c.position, 0)) FILTER (WHERE coalesce(c.position, 0) < p.last),
                                (SELECT coalesce(max(last), 0) FROM published))

@@ -32,10 +32,13 @@ def digests(postgres: Postgres, views: Sequence[View]) -> dict[str, str]:
 
 
 def differences(postgres: Postgres, views: Sequence[View], log: EventLog, partitions: int) -> Iterator[Difference]:
-    """Compare each view with a fold of as much of the log as it has had. Nothing is folded into it meanwhile."""
+    """Compare each view with a fold of as much of the log as it has had. Nothing is folded into it meanwhile.
+
+    One that another version of its projection made is compared by the release that has that.
+    """
     for view in views:
         with postgres.transaction(statement_s=0) as connection:
-            live = _held(connection, view.name)
+            live = _held(connection, view.name, version=view.store.version)
             if live is None:
                 continue
             reached = registry.positions(connection, view.name, live)
@@ -48,10 +51,11 @@ def differences(postgres: Postgres, views: Sequence[View], log: EventLog, partit
                     fresh.close()
 
 
-def _held(connection: Pg, name: str) -> int | None:
-    """The live generation, which nothing is folded into until the transaction ends."""
-    query = "SELECT generation FROM views WHERE name = %s AND state = 'live' FOR UPDATE"
-    row = connection.execute(query, (name,)).fetchone()
+def _held(connection: Pg, name: str, *, version: int | None = None) -> int | None:
+    """The live generation, of this version if that matters, which nothing is folded into until the transaction ends."""
+    query = """SELECT generation FROM views WHERE name = %s AND state = 'live' AND (%s::int IS NULL OR version = %s)
+               FOR UPDATE"""
+    row = connection.execute(query, (name, version, version)).fetchone()
     return None if row is None else int(row[0])
 
 

@@ -72,9 +72,10 @@ class ServerViews:
             answer.append(ViewStatus(live.name, live.version, position, lag, state, building, failure))
         return answer
 
-    def position(self) -> int:
-        """The position that every live view has come to."""
-        return min((each.position for each in self.status()), default=0)
+    def position(self, name: str | None = None) -> int:
+        """See `Views.position`."""
+        with self._postgres.read() as connection:
+            return registry.position(connection, name)
 
     def wait(self, position: int, timeout_s: float = 5.0, *, project: ProjectId | None = None) -> None:
         """See `Views.wait`."""

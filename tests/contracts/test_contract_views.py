@@ -29,6 +29,19 @@ def test_every_view_tells_its_name_version_position_and_lag(kept: ViewsAdapter) 
         assert view.version >= 1
 
 
+def test_the_position_of_one_view_or_of_all_is_where_they_stand(kept: ViewsAdapter) -> None:
+    """Given nothing, then every view is at the beginning; given a folded log, at its end; one that is not there, at 0.
+
+    It is what their status tells.
+    """
+    assert kept.views.position() == kept.views.position("lineage_graph") == 0
+    end = kept.given(_some())[-1]
+    stands = {view.name: view.position for view in kept.views.status()}
+    assert {name: kept.views.position(name) for name in stands} == stands
+    assert kept.views.position() == end
+    assert kept.views.position("nothing") == 0
+
+
 def test_waiting_for_a_position_that_is_reached_returns_and_for_another_is_unavailable(kept: ViewsAdapter) -> None:
     """Given views at a position, then waiting for it returns at once; for a later one it is Unavailable, can retry."""
     positions = kept.given(numbered(3))

@@ -46,13 +46,14 @@ def make_files(folder: Path) -> None:
     generator = np.random.default_rng(1)
     for number in range(FILES):
         if number % 5 == 4:
-            (folder / f"{number:03}.mid").write_bytes(_midi(40 + number))
+            (folder / f"{number:03}.mid").write_bytes(midi(40 + number))
         else:
             soundfile.write(folder / f"{number:03}.wav", generator.uniform(-0.5, 0.5, 400), 44_100)
     (folder / "bad.wav").write_bytes(b"RIFF but no music")
 
 
-def _midi(pitch: int) -> bytes:
+def midi(pitch: int) -> bytes:
+    """A file with one note."""
     file, track, out = mido.MidiFile(type=0), mido.MidiTrack(), io.BytesIO()
     track += [mido.Message("note_on", note=pitch), mido.Message("note_off", note=pitch, time=480)]
     file.tracks.append(track)

@@ -1,4 +1,7 @@
-"""What faults are put between: an installation whose every server but Kafka stands behind a proxy."""
+"""What faults are put between: an installation whose every server but Kafka stands behind a proxy.
+
+Kafka's clients go where the broker tells them to, so it has a broker of these tests' own, which tells of its lines.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
@@ -17,15 +19,15 @@ from benchmarks.server_room import remove
 from domain.commands import CreateProject, CreateTrack, RenameResource
 from domain.errors import DiscoError
 from domain.ids import ResourceId
-from events.envelope import Proposed
 from infra.local_servers import LocalServers
 from infra.settings import Settings
 from tests.crash import cheap
+from tests.faults.lines import Lines
 from tests.faults.proxy import Proxy
 from tests.given import ADA, Given, sine
 from tests.installations import Installations
 from tests.servers import own_servers
-from tests.spine import Spine
+from tests.spine import digests_of
 
 PROXIED = ("postgres", "neo4j", "milvus", "s3")
 
@@ -71,18 +73,9 @@ class Behind:
         """
         self.sound()
         before = self.given.service.views.digests()
-        assert before == self._embedded()
+        assert before == digests_of(self.given.events())
         self.given.service.rebuild()
         assert self.given.service.views.digests() == before
-
-    def _embedded(self) -> dict[str, str]:
-        """The digests of the embedded profile's views of the same events."""
-        with TemporaryDirectory() as folder, Spine(Path(folder) / "disco.sqlite") as spine:
-            for event in self.given.events():
-                how = (event.time_us, event.source, event.actor, event.correlation, event.causation, event.duration_ms)
-                spine.append([Proposed(event.id, event.project, event.data, *how)])
-            spine.views.catch_up()
-            return spine.views.digests()
 
     def sound(self) -> None:
         """The same, without a rebuild."""
@@ -123,9 +116,16 @@ def behind(placed: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.fixture(scope="package")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServers]:
+def lines() -> Iterator[Lines]:
+    """The ways to that Kafka by a proxy; each test leaves them whole."""
+    with ExitStack() as opened:
+        yield Lines(opened, "near", "far")
+
+
+@pytest.fixture(scope="package")
+def broker(tmp_path_factory: pytest.TempPathFactory, lines: Lines) -> Iterator[LocalServers]:
     """A Kafka of these tests' own, to stop and kill; each leaves it running."""
-    with own_servers(tmp_path_factory.mktemp("kafka"), "kafka") as local:
+    with own_servers(tmp_path_factory.mktemp("kafka"), "kafka", otherwise={"kafka": lines.recipe}) as local:
         yield local
 
 

@@ -16,11 +16,12 @@ CHUNK_BYTES = 1 << 16
 class Proxy:
     """Listens on a port of its own and passes bytes both ways, in a thread of its own, until it is told otherwise.
 
-    delay_s: how long each chunk is held back. refused: connections while it was cut. Used as a context manager.
+    target: where new connections go on to. delay_s: how long each chunk is held back. refused: connections while it was
+    cut. Used as a context manager.
     """
 
     def __init__(self, host: str, port: int) -> None:
-        self._target = (host, port)
+        self.target = (host, port)
         self.host = "127.0.0.1"
         self.port = 0
         self.delay_s = 0.0
@@ -125,7 +126,7 @@ class Proxy:
             here.transport.abort()
             return
         try:
-            back, there = await asyncio.open_connection(*self._target)
+            back, there = await asyncio.open_connection(*self.target)
         except OSError:
             here.transport.abort()
             return

@@ -187,6 +187,73 @@ def test_going_back_to_the_old_release_in_the_middle_of_a_rebuild_harms_no_view(
         assert list(new.views.differences()) == []
 
 
+def test_an_older_release_leaves_what_a_newer_one_has_made_and_says_so(tmp_path: Path) -> None:
+    """Given a view that a newer release has built, when an older one has the file, then it neither folds nor builds it.
+
+    It says why, all else goes on, and the newer one, opened again, goes on where it was.
+    """
+    path = tmp_path / "disco.sqlite"
+    with Spine(path, views=_bumped("catalogue", apply=_echoing)) as new:
+        new.append(_log(20))
+        new.views.catch_up()
+        before = new.views.documents.get(A)
+    for _ in range(2):
+        with Spine(path) as older:
+            older.append(numbered(3, project=A, start=older.log.head()))
+            older.views.catch_up()
+            status = {view.name: view for view in older.views.status()}
+            assert (status["catalogue"].state, status["catalogue"].version) == ("failing", VERSION + 1)
+            assert "a newer release made" in str(status["catalogue"].failure)
+            assert {(view.state, view.lag) for name, view in status.items() if name != "catalogue"} == {("live", 0)}
+            assert older.views.documents.get(A) == before
+            assert list(older.views.differences()) == []
+    with Spine(path, views=_bumped("catalogue", apply=_echoing)) as again:
+        assert {view.state for view in again.views.status()} == {"live"}, "nothing is to be built once more"
+        again.views.catch_up()
+        assert again.views.documents.get(A)["echo"] != before["echo"]
+        assert list(again.views.differences()) == []
+
+
+def _echoing(rows, events) -> None:  # type: ignore[no-untyped-def]  # as the catalogue's
+    catalogue = next(view for view in VIEWS if view.name == "catalogue")
+    catalogue.apply(rows, events)
+    for event in events:
+        document = rows.get(event.subject)
+        if document is not None:
+            rows.put(event.subject, {**document, "echo": document["name"].upper()})
+
+
+def test_two_processes_of_different_releases_do_not_replace_each_others_views(tmp_path: Path) -> None:
+    """Given both on one file at once, then the older folds its view until the newer's is there, and never builds."""
+    path = tmp_path / "disco.sqlite"
+    with Spine(path) as older, Spine(path, views=_bumped("catalogue", apply=_echoing)) as new:
+        older.append(_log(20))
+        older.views.catch_up()
+        assert older.views.documents.get(A) == new.views.documents.get(A)
+        new.views.catch_up()
+        assert new.views.documents.get(A)["echo"]
+        for spine in (older, new) * 2:
+            spine.append(numbered(1, project=A, start=spine.log.head()))
+            spine.views.catch_up()
+            versions = {view.name: view.version for view in spine.views.status()}
+            assert versions["catalogue"] == VERSION + 1
+        assert list(new.views.differences()) == []
+
+
+def test_a_release_that_was_gone_back_to_builds_its_views_when_it_is_told_to(tmp_path: Path) -> None:
+    """Given a view of a newer release that was given up, when the older one rebuilds it, then it is its own again."""
+    path = tmp_path / "disco.sqlite"
+    with Spine(path, views=_bumped("catalogue", apply=_echoing)) as new:
+        new.append(_log(20))
+        new.views.catch_up()
+    with Spine(path) as older:
+        older.views.rebuild(["catalogue"])
+        assert "echo" not in older.views.documents.get(A)
+        status = {view.name: view for view in older.views.status()}
+        assert (status["catalogue"].state, status["catalogue"].version) == ("live", VERSION)
+        assert list(older.views.differences()) == []
+
+
 @pytest.fixture
 def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     """Folding goes twenty events at a time."""

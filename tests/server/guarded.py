@@ -8,9 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
-
-from infra.local_servers import control
 from infra.local_servers.ports import HOST
 from infra.local_servers.recipe import Site
 from infra.local_servers.recipes import RECIPES
@@ -51,10 +48,8 @@ def guarded_kafka(folder: Path) -> Iterator[Guarded]:
         _prepare(site, store, certificate)
 
     found = dataclasses.replace(RECIPES["kafka"], prepare=prepare, ready=lambda site: _listens(site, certificate))
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setitem(control.RECIPES, "kafka", found)
-        with own_servers(folder / "run", "kafka") as local:
-            yield Guarded(local.addresses()["DISCO_KAFKA"], certificate)
+    with own_servers(folder / "run", "kafka", otherwise={"kafka": found}) as local:
+        yield Guarded(local.addresses()["DISCO_KAFKA"], certificate)
 
 
 def _certified(certificate: Path, store: Path) -> None:

@@ -121,7 +121,7 @@ def test_a_connection_that_died_in_the_pool_is_replaced_unseen(postgres: Postgre
     with postgres.read() as first, postgres.read() as second:
         pids = [connection.info.backend_pid for connection in (first, second)]
     with postgres.session() as other:
-        other.execute("SELECT pg_terminate_backend(pid) FROM unnest(%s::int[]) pid", (pids,))
+        other.execute("SELECT pg_terminate_backend(pid, 5000) FROM unnest(%s::int[]) pid", (pids,))
     for _ in pids:
         with postgres.read() as connection:
             assert connection.execute("SELECT 1").fetchone() == (1,)
