@@ -101,7 +101,7 @@ def _depth5(bench: Bench, query: str, *, links: bool) -> Measured:
     starts = _starts(store, bench.scaled(STARTS, least=60))
     _agree(client, bare, starts)
     nodes = median(len(bare.nodes(start)) for start in starts)
-    ours, theirs = in_turn(lambda start: client.ask(query, id=start), bare.linked if links else bare.nodes, starts)
+    ours, theirs = in_turn(lambda start: client.answer(query, id=start), bare.linked if links else bare.nodes, starts)
     client.close()
     medians = f"median {1e3 * median(ours):.1f} against {1e3 * median(theirs):.1f} ms"
     note = f"{bare.size()}, {nodes:g} nodes an answer, {medians}"

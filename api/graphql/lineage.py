@@ -138,7 +138,7 @@ def _begun(cursor: object, moment: AsOf) -> tuple[int, AsOf]:
 
 def _pinned(service: Service, moment: AsOf) -> tuple[int, AsOf]:
     """A position that the graph has come to, and the moment to walk it at: later pages see what the first one saw."""
-    come = next(view.position for view in service.views.status() if view.name == lineage_graph.NAME)
+    come = service.views.position(lineage_graph.NAME)
     position = come if moment.position is None else min(moment.position, come)
     return position, moment if moment.time_us is not None else AsOf(position=position)
 

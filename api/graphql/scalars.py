@@ -6,6 +6,7 @@ What does not fit is a GraphQLError, which the query language then tells with th
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import NewType
 
 import strawberry
@@ -39,7 +40,15 @@ def _long(value: object) -> int:
 
 def time_text(time_us: int) -> str:
     """Microseconds since 1970 as ISO 8601 in UTC."""
-    return (_EPOCH + timedelta(microseconds=time_us)).isoformat() + "Z"
+    minute, within_us = divmod(time_us, 60_000_000)
+    second, rest_us = divmod(within_us, 1_000_000)
+    return f"{_minute_text(minute)}:{second:02}{f'.{rest_us:06}' if rest_us else ''}Z"
+
+
+@lru_cache(4096)
+def _minute_text(minute: int) -> str:
+    """Minutes since 1970, remembered: what an answer tells of has mostly happened within a few of them."""
+    return (_EPOCH + timedelta(minutes=minute)).isoformat(timespec="minutes")
 
 
 def _time(value: object) -> int:

@@ -157,11 +157,13 @@ class _Walk:
         )
 
     def _edges_between(self, after: int, end: int) -> list[Edge]:
-        seen, places = self._seen, {key: place for place, key in enumerate(self._answer)}
-        found = []
-        for (up, down, relation), since in self._edges.items():
-            if up in seen and down in seen and after <= max(places.get(up, end), places.get(down, end)) < end:
-                found.append((since, NAMES[relation], seen[up], seen[down]))
+        seen, keys = self._seen, list(self._answer)
+        told, before = set(keys[:end]), set(keys[:after])
+        found = [
+            (since, NAMES[relation], seen[up], seen[down])
+            for (up, down, relation), since in self._edges.items()
+            if up in told and down in told and not (up in before and down in before)
+        ]
         found.sort()
         return [Edge(relation, id_of(up), id_of(down), since) for since, relation, up, down in found]
 

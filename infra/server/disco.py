@@ -59,6 +59,11 @@ class ServerDisco(BaseDisco):
         if self._worker is None and not self.installation.worked():
             self.work()
 
+    def warm(self) -> None:
+        """See `BaseDisco.warm`. Every server is asked first: to import its client and to connect takes seconds."""
+        self._health.look()
+        super().warm()
+
     def pending(self, job: str | None = None) -> int:
         """See `Service.pending`."""
         pending = self.installation.pending

@@ -26,11 +26,14 @@ class Health:
         self._threads = ThreadPoolExecutor(len(asked), thread_name_prefix="health")
         self._asking: dict[str, Future[object]] = {}
         self._patience_s = FIRST_S
+        self._closed = False
         self._lock = threading.Lock()
 
     def look(self) -> dict[str, str | None]:
         """By each server's name why it does not answer, None where it does; one that hangs is not asked again."""
         with self._lock:
+            if self._closed:
+                return {}
             for name, ask in self._asked.items():
                 if name not in self._asking or self._asking[name].done():
                     self._asking[name] = self._threads.submit(ask)
@@ -40,6 +43,8 @@ class Health:
 
     def close(self) -> None:
         """Ask no more."""
+        with self._lock:
+            self._closed = True
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 

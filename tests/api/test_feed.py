@@ -18,8 +18,9 @@ from domain.errors import Malformed, Unavailable
 from domain.ids import ResourceId
 from domain.ports import ALL, Selection
 from events.resources import ResourceRenamed
-from infra.disco import Disco
+from infra.base import BaseDisco
 from tests.api.making import Catalogue, catalogue
+from tests.servers import fresh_name
 
 
 def write(made: Catalogue, count: int, subject: str = "00000000-0000-0000-0000-00000000000a") -> None:
@@ -43,7 +44,7 @@ async def take(
     return seen
 
 
-def run(service: Disco, work: Callable[[Feed], Any], **options: int) -> Any:
+def run(service: BaseDisco, work: Callable[[Feed], Any], **options: int) -> Any:
     """Run work over a feed and close it."""
 
     async def whole() -> Any:
@@ -57,9 +58,9 @@ def run(service: Disco, work: Callable[[Feed], Any], **options: int) -> Any:
     return asyncio.run(whole())
 
 
-def test_a_thousand_readers_lose_and_repeat_nothing(service: Disco) -> None:
+def test_a_thousand_readers_lose_and_repeat_nothing(service: BaseDisco) -> None:
     """Given readers that begin anywhere, some slow, when much is appended, then each meets every event once."""
-    made = catalogue(service)
+    made = catalogue(service, fresh_name())
     write(made, 300)
     begun = service.log.head()
     chance = random.Random(1)
@@ -105,9 +106,9 @@ def test_the_seam_between_history_and_live_is_tight(
         assert run(service, work, ring_events=ring) == list(range(begin + 1, end + 1))
 
 
-def test_a_reader_gets_what_it_selects(service: Disco) -> None:
+def test_a_reader_gets_what_it_selects(service: BaseDisco) -> None:
     """Given two subjects, when one is followed through history and live, then only its events come."""
-    made = catalogue(service)
+    made = catalogue(service, fresh_name())
     mine, other = "00000000-0000-0000-0000-00000000000b", "00000000-0000-0000-0000-00000000000c"
     write(made, 10, mine)
     write(made, 10, other)
@@ -124,9 +125,9 @@ def test_a_reader_gets_what_it_selects(service: Disco) -> None:
     assert [event.position for event in service.log.about(ResourceId(mine))] == seen
 
 
-def test_the_ring_stays_bounded(service: Disco) -> None:
+def test_the_ring_stays_bounded(service: BaseDisco) -> None:
     """Given a small ring and a reader that does not read on, when much is appended, then the ring keeps its bound."""
-    made = catalogue(service)
+    made = catalogue(service, fresh_name())
 
     async def work(feed: Feed) -> int:
         pages = feed.pages(0)
@@ -139,10 +140,10 @@ def test_the_ring_stays_bounded(service: Disco) -> None:
 
 
 def test_a_feed_that_could_not_begin_begins_with_the_next_reader(
-    service: Disco, monkeypatch: pytest.MonkeyPatch
+    service: BaseDisco, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Given a log that fails once, when read, then that reader is told, nothing goes on listening, the next reads."""
-    made = catalogue(service)
+    made = catalogue(service, fresh_name())
     write(made, 5)
     true_head, failures, listening = service.log.head, [Unavailable("the disk is away")], []
     true_listen = service.log.on_append
@@ -181,9 +182,9 @@ def test_telling_a_closed_loop_is_no_fault() -> None:
     call_in(loop, print, "nobody hears this")
 
 
-def test_a_cursor_of_another_log_is_refused(service: Disco) -> None:
+def test_a_cursor_of_another_log_is_refused(service: BaseDisco) -> None:
     """Given a cursor beyond the end, when followed, then it is malformed, not silently empty."""
-    catalogue(service)
+    catalogue(service, fresh_name())
 
     async def work(feed: Feed) -> None:
         with pytest.raises(Malformed):

@@ -12,7 +12,7 @@ from domain.handling import Done
 from domain.ids import ResourceId
 from domain.ports import Token
 from domain.service import Imported
-from infra.disco import Disco
+from infra.base import BaseDisco
 from tests.api.client import Client
 from tests.api.conftest import Ask
 from tests.api.making import Catalogue
@@ -108,7 +108,7 @@ def test_a_dead_letter_is_retried_once(ask: Ask, made: Catalogue) -> None:
     assert left["deadLetters"]["nodes"] == []
 
 
-def test_reprocessing_is_asked_for_by_name_and_once(ask: Ask, refuse: Ask, service: Disco, made: Catalogue) -> None:
+def test_reprocessing_is_asked_for_by_name_and_once(ask: Ask, refuse: Ask, service: BaseDisco, made: Catalogue) -> None:
     """Given a project, when reprocessed, twice by one commandId, then it is asked for once, its job has it to come.
 
     A processor or project that is not there, or a resource that is no project, is refused.
@@ -136,7 +136,7 @@ def test_reprocessing_is_asked_for_by_name_and_once(ask: Ask, refuse: Ask, servi
 
 
 def test_imports_under_way_keep_nobody_from_reading(
-    ask: Ask, service: Disco, made: Catalogue, monkeypatch: pytest.MonkeyPatch
+    ask: Ask, service: BaseDisco, made: Catalogue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Given more imports at work than there are readers, when read, then it is answered; no time is set for them."""
     free, under_way = threading.Event(), threading.Semaphore(0)

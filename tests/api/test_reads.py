@@ -165,16 +165,15 @@ def test_an_impact_comes_in_pages(ask: Ask, made: Catalogue) -> None:
     assert seen == whole["nodes"]
 
 
-@pytest.mark.parametrize(("name", "value", "reason"), [("MOST_STEPS", 1, "depth"), ("DEADLINE_S", -1.0, "deadline")])
-def test_an_impact_that_is_cut_short_says_so(
-    ask: Ask, made: Catalogue, monkeypatch: pytest.MonkeyPatch, name: str, value: float, reason: str
-) -> None:
+def test_an_impact_that_is_cut_short_says_so(ask: Ask, made: Catalogue, monkeypatch: pytest.MonkeyPatch) -> None:
     """Given a limit that is met on the way, when an impact is asked for, then it is partial and says which."""
     made.generated("again", [made.assets["band"]])
     made.service.views.wait(made.service.log.head())
-    monkeypatch.setattr(f"api.graphql.lineage.{name}", value)
-    found = ask("query($id: ID!) { impact(id: $id) { partial reason } }", id=made.assets["song"])["impact"]
-    assert found == {"partial": True, "reason": reason}
+    for name, value, reason in (("MOST_STEPS", 1, "depth"), ("DEADLINE_S", -1.0, "deadline")):
+        with monkeypatch.context() as limited:
+            limited.setattr(f"api.graphql.lineage.{name}", value)
+            found = ask("query($id: ID!) { impact(id: $id) { partial reason } }", id=made.assets["song"])["impact"]
+        assert found == {"partial": True, "reason": reason}
 
 
 @pytest.mark.parametrize(

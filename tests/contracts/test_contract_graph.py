@@ -113,6 +113,19 @@ def test_a_walk_finds_what_breadth_first_search_finds(
     assert page.reason == ("depth" if beyond else None)
 
 
+def test_what_a_node_is_called_is_told_to_the_letter(kept: ViewsAdapter) -> None:
+    """Given names of controls, quotes and rare letters, then nodes, neighbours and walks tell each as it is."""
+    names = ["\x1f", "a\x1fb\x1f", 'two\nlines, "quoted" \\ back\\', "  ", "null", "𝄞 ñ 'n' {b}: $c \\u001f"]
+    tracks = {ids.track_id(PROJECT, name): name for name in names}
+    begun = [TrackCreated(track_id=id, project_id=PROJECT, name=name) for id, name in tracks.items()]
+    kept.given(map(proposed, [ProjectCreated(project_id=PROJECT, name="Tests"), *begun]))
+    graph = kept.views.graph
+    below = graph.neighbours([PROJECT], Relation.CONTAINS, Direction.DOWN)[PROJECT]
+    walked = graph.lineage(PROJECT, Direction.DOWN, relations=(Relation.CONTAINS,)).nodes[1:]
+    for found in (graph.nodes(list(tracks)).values(), below, walked):
+        assert {node.id: node.label for node in found} == tracks
+
+
 def test_kinds_left_out_are_still_walked_through(kept: ViewsAdapter) -> None:
     """Given generation → asset → its analysis, when only analyses are asked for, then those behind assets are found."""
     song = payloads.audio()
