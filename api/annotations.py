@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import orjson
 
 from api.heard import Heard
@@ -24,6 +25,8 @@ Json = dict[str, Any]  # Any: JSON
 Value = str | float | None
 
 JAMS_VERSION = "0.3.4"
+MOST_POINTS = 60_000
+"""Of a curve that is told value by value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +120,36 @@ def _harmony(heard: Heard) -> Read:
     yield "cadences", "tag_open", [Mark(one["at_s"], 0.0, one["kind"], one["confidence"]) for one in cadences]
 
 
+def _structure(heard: Heard) -> Read:
+    """Sections by what they are to the piece, else by the letter of their music; phrases numbered."""
+    data = heard.data("structure")
+    sections = [_span(one, one["name"] or one["label"], one["confidence"]) for one in data["sections"]]
+    yield "sections", "segment_open", sections
+    phrases = enumerate(data["phrases"], 1)
+    yield "phrases", "segment_open", [_span(one, str(number), one["confidence"]) for number, one in phrases]
+
+
+def _melody(heard: Heard) -> Read:
+    """The pitch where it sounds, every 10 ms (of long sounds fewer), and the notes that it goes by."""
+    names = ("hz", "voicing", "note_start_s", "note_end_s", "note_pitch", "note_confidence")
+    hz, voicing, *notes = heard.arrays("melody", "frames", *names).values()
+    rate_hz, step = heard.data("melody")["frame_rate_hz"], 1 + len(hz) // MOST_POINTS
+    sounding = np.flatnonzero((voicing >= 0.5) & (hz > 0))[::step]
+    points = zip(sounding.tolist(), hz[sounding].tolist(), voicing[sounding].tolist(), strict=True)
+    yield "melody", "pitch_contour", [Mark(at / rate_hz, 0.0, round(f0, 2), sure) for at, f0, sure in points]
+    yield "melody_notes", "note_midi", _notes(*notes)
+
+
+def _transcription(heard: Heard) -> Read:
+    names = ("start_s", "end_s", "pitch", "confidence")
+    yield "notes", "note_midi", _notes(*heard.arrays("transcription", "table", *names).values())
+
+
+def _notes(start_s: np.ndarray, end_s: np.ndarray, pitch: np.ndarray, confidence: np.ndarray) -> list[Mark]:
+    rows = zip(*(column.tolist() for column in (start_s, end_s, pitch, confidence)), strict=True)
+    return [Mark(start, end - start, round(float(height), 2), round(sure, 3)) for start, end, height, sure in rows]
+
+
 def _silence(heard: Heard) -> Read:
     stretches = heard.data("silence")["stretches_s"]
     yield "silence", "segment_open", [Mark(start, end - start, "silence") for start, end in stretches]
@@ -143,6 +176,9 @@ LAYERS: Mapping[str, Callable[[Heard], Read]] = {
     "key": _key,
     "chords": _chords,
     "harmony": _harmony,
+    "structure": _structure,
+    "melody": _melody,
+    "transcription": _transcription,
     "silence": _silence,
     "quality": _quality,
     "lyrics": _lyrics,
@@ -175,7 +211,12 @@ def _annotation(layer: Layer, duration_s: float) -> Json:
     return {
         "namespace": layer.namespace,
         "data": [
-            {"time": mark.start_s, "duration": mark.duration_s, "value": mark.value, "confidence": mark.confidence}
+            {
+                "time": mark.start_s,
+                "duration": mark.duration_s,
+                "value": _VALUES.get(layer.namespace, _as_is)(mark.value),
+                "confidence": mark.confidence,
+            }
             for mark in layer.marks
         ],
         "annotation_metadata": {
@@ -192,6 +233,18 @@ def _annotation(layer: Layer, duration_s: float) -> Json:
         "time": 0,
         "duration": duration_s,
     }
+
+
+def _as_is(value: Value) -> Any:  # Any: JSON
+    return value
+
+
+def _contour(hz: Value) -> Json:
+    return {"index": 0, "frequency": hz, "voiced": True}
+
+
+_VALUES: Mapping[str, Callable[[Value], Any]] = {"pitch_contour": _contour}  # Any: JSON
+"""How values are written where a namespace wants more than themselves."""
 
 
 def to_csv(_: Document, layers: Sequence[Layer]) -> str:

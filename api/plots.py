@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from api.annotations import Layer, layers
+from api.annotations import Layer, Value, layers
 from api.heard import Heard
 from domain.errors import NotFound
 from domain.ids import ResourceId
@@ -24,11 +24,16 @@ if TYPE_CHECKING:
 
 FORMATS: Mapping[str, str] = {"png": "image/png", "svg": "image/svg+xml"}
 WIDTH_IN, ROW_IN, DPI = 12.0, 2.6, 110
+SQUARE_IN, BAND_IN = 9.6, 0.18
 MOST_BINS = 4_000
 MOST_FRAMES = 2_000
 MOST_LABELS = 120
+MOST_LINES = 128
 NOTE_NAMES = ("C", "C♯", "D", "E♭", "E", "F", "F♯", "G", "A♭", "A", "B♭", "B")
-_INK, _SOFT, _STRONG = "#33506b", "#9fb4c7", "#c8553d"
+_INK, _SOFT, _STRONG, _BLACK = "#33506b", "#9fb4c7", "#c8553d", "#111111"
+_KINDS = ("#3b6a93", "#b5533c", "#5f8a4b", "#8a5a9e", "#b08830", "#4a8f8f", "#9c4a6b", "#6b6b6b")
+_LEAST_SHARE = 0.01
+"""What share of the width a letter takes."""
 
 
 def waveform(heard: Heard, figure: Figure) -> None:
@@ -45,7 +50,10 @@ def waveform(heard: Heard, figure: Figure) -> None:
         axes.fill_between(at, channel[:, 0], channel[:, 1], color=_INK, linewidth=0)
         axes.set(ylim=(-1.05, 1.05), xlim=(0, heard.duration_s), ylabel="full scale")
         _beats(axes, found)
-    _labels(figure.axes[0], found.get("sections") or found.get("chords"))
+    if "sections" in found:
+        _sections(figure, found["sections"], heard.duration_s, colour=_BLACK)
+    else:
+        _labels(figure.axes[0], found.get("chords"))
     figure.axes[-1].set_xlabel("seconds")
 
 
@@ -85,18 +93,43 @@ def structure(heard: Heard, figure: Figure) -> None:
     points = np.concatenate(scaled, axis=1)
     points /= np.linalg.norm(points, axis=1, keepdims=True) + 1e-9
     end_s = len(frames["mfcc"]) / heard.data("features")["frame_rate_hz"]
-    (axes,) = _rows(figure, 1, height_in=WIDTH_IN * 0.8)
+    (axes,) = _rows(figure, 1)
+    figure.set_size_inches(SQUARE_IN, SQUARE_IN + 0.3)
     axes.imshow(points @ points.T, origin="lower", extent=(0, end_s, 0, end_s), cmap="viridis", vmin=-0.2, vmax=1)
     axes.set(xlabel="seconds", ylabel="seconds")
     sections = layers(heard).get("sections")
-    for mark in sections.marks if sections else ():
-        for line in (axes.axvline, axes.axhline):
-            line(mark.start_s, color="white", linewidth=0.8)
-    _labels(axes, sections)
+    if sections is None:
+        return
+    for mark in sections.marks[1:]:
+        axes.axhline(mark.start_s, color="white", linewidth=1.2)
+    _sections(figure, sections, end_s, colour="white")
+
+
+def melody(heard: Heard, figure: Figure) -> None:
+    """The pitch of the voice or tune as a line, over the notes that were written down, the surer the darker."""
+    from matplotlib.collections import LineCollection
+
+    hz, voicing = heard.arrays("melody", "frames", "hz", "voicing").values()
+    (axes,) = _rows(figure, 1, height_in=4.5)
+    notes = layers(heard).get("notes")
+    for_notes = notes.marks if notes else ()
+    spans = [(mark.start_s, mark.end_s, mark.value) for mark in for_notes if isinstance(mark.value, float)]
+    bars = [np.array([(start_s, pitch), (end_s, pitch)]) for start_s, end_s, pitch in spans]
+    shades = [0.15 + 0.6 * (mark.confidence or 0.0) for mark in for_notes]
+    axes.add_collection(LineCollection(bars, colors=_SOFT, alpha=shades or None, linewidths=4.0, capstyle="butt"))
+    step = 1 + len(hz) // (10 * MOST_FRAMES)
+    line = np.where((voicing >= 0.5) & (hz > 0), 69 + 12 * np.log2(np.maximum(hz, 1.0) / 440), np.nan)[::step]
+    axes.plot(np.arange(len(line)) * step / heard.data("melody")["frame_rate_hz"], line, color=_STRONG, linewidth=1.1)
+    axes.autoscale_view()
+    low, high = axes.get_ylim()
+    octaves = np.arange(12 * int(np.ceil(low / 12)), high, 12)
+    axes.set(xlabel="seconds", ylabel="pitch", xlim=(0, max(heard.duration_s, 1e-3)), ylim=(low, high))
+    axes.set_yticks(octaves, [f"C{round(pitch / 12) - 1}" for pitch in octaves])
+    axes.grid(axis="y", linewidth=0.4, color=_SOFT)
 
 
 Draw = Callable[[Heard, "Figure"], None]
-PLOTS: Mapping[str, Draw] = {plot.__name__: plot for plot in (waveform, chroma, loudness, structure)}
+PLOTS: Mapping[str, Draw] = {plot.__name__: plot for plot in (waveform, chroma, loudness, structure, melody)}
 """What can be drawn, by name."""
 
 
@@ -129,13 +162,13 @@ def _rows(figure: Figure, count: int, height_in: float = 0.0) -> list[Axes]:
 
 
 def _beats(axes: Axes, found: Mapping[str, Layer]) -> None:
-    """Lines at the beats, the first of a bar strong; none where they would be a wall."""
-    beats = found.get("beats")
-    if beats is None or len(beats.marks) > MOST_BINS // 8:
-        return
-    for mark in beats.marks:
-        first = mark.value == 1
-        axes.axvline(mark.start_s, color=_STRONG, linewidth=1.6 if first else 0.8)
+    """Lines behind the wave at beats, the first of a bar strong; firsts alone, or none, where they would be a wall."""
+    beats = found["beats"].marks if "beats" in found else ()
+    firsts = [mark for mark in beats if mark.value == 1]
+    shown = next((some for some in (beats, firsts) if len(some) <= MOST_LINES), ())
+    for mark in shown:
+        strong = mark.value == 1 and shown is not firsts
+        axes.axvline(mark.start_s, color=_STRONG, linewidth=1.4 if strong else 0.7, alpha=0.8, zorder=0)
 
 
 def _labels(axes: Axes, layer: Layer | None) -> None:
@@ -153,6 +186,28 @@ def _labels(axes: Axes, layer: Layer | None) -> None:
             rotation=45 if len(layer.marks) > 16 else 0,
             annotation_clip=False,
         )
+
+
+def _sections(figure: Figure, layer: Layer, end_s: float, *, colour: str) -> None:
+    """A band over the first of the axes, in a colour a kind of section, and lines where sections begin."""
+    rows = figure.axes
+    top, high = rows[0], BAND_IN * len(rows) / (0.85 * figure.get_figheight())
+    colours = {value: _KINDS[number % len(_KINDS)] for number, value in enumerate(_values(layer))}
+    for mark in layer.marks:
+        kind = colours[mark.value]
+        top.axvspan(mark.start_s, mark.end_s, 1.0, 1.0 + high, clip_on=False, fc=kind, ec="white", linewidth=0.6)
+        for axes in rows if mark.start_s > 0 else ():
+            axes.axvline(mark.start_s, color=colour, linewidth=1.2)
+        if mark.duration_s > end_s * _LEAST_SHARE * len(str(mark.value)):
+            middle_s = (mark.start_s + mark.end_s) / 2
+            top.text(
+                middle_s, 1.0 + high / 2, str(mark.value), transform=top.get_xaxis_transform(),
+                ha="center", va="center_baseline", fontsize=8, color="white",
+            )  # fmt: skip
+
+
+def _values(layer: Layer) -> list[Value]:
+    return list(dict.fromkeys(mark.value for mark in layer.marks))
 
 
 def _thinned(frames: np.ndarray, most: int = MOST_FRAMES) -> np.ndarray:

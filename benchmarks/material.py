@@ -12,7 +12,7 @@ from domain.parameters import ACCOMPANIMENT_MODEL
 from domain.values import Blob, ChordLine, pack_floats
 from events import analyses, harmony, rhythm
 from events.generations import AccompanimentRequested
-from processors.audio.embedding import DIMENSIONS, SPACE
+from processors.likeness.space import DIMENSIONS, SPACE
 
 VARIANTS = 64
 WORDS = 4_000

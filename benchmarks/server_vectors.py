@@ -27,7 +27,7 @@ from infra.server.generations import Live, schema_of
 from infra.server.milvus import Milvus
 from infra.server.postgres import Postgres
 from infra.server.vectors import MilvusVectors, VectorStore, number_of
-from processors.audio.embedding import DIMENSIONS, SPACE
+from processors.likeness.space import DIMENSIONS, SPACE
 from projections import similarity
 
 VECTORS = 100_000

@@ -129,6 +129,13 @@ class GenerateAccompaniment(Command):
     parameters: Metadata = {}
 
 
+class KeepTranscription(Command):
+    """Make an asset of the notes that were written down from a recording."""
+
+    asset_id: Uuid
+    name: Name | None = None
+
+
 class RetryProcessing(Command):
     """Try a dead letter again."""
 

@@ -17,7 +17,7 @@ from domain.ids import ProjectId, ResourceId
 from domain.parameters import ACCOMPANIMENT_MODEL, ACCOMPANIMENT_PARAMETERS, validate
 from domain.resource import Resource, analysis_in, merged
 from domain.views import Kind
-from events import exports, generations, harmony, imports, processing, resources, rhythm
+from events import exports, generations, harmony, imports, melody, processing, resources, rhythm
 from events.base import Event
 
 Past = Mapping[str, Resource | None]
@@ -232,6 +232,30 @@ def _generate_accompaniment(past: Past, command: c.GenerateAccompaniment) -> Dec
     return Decision(id, (event,))
 
 
+def _keep_transcription(past: Past, command: c.KeepTranscription) -> Decision:
+    source = _known(past, command.asset_id, Kind.ASSET)
+    if source.variant != "audio":
+        raise Malformed(f"{source.name!r} is {source.variant}; only audio is transcribed", id=source.id)
+    if "transcription" not in source.findings:
+        raise Conflict(f"{source.name!r} is still without its transcription; wait for it", current=source.version)
+    analysis_id, found = source.findings["transcription"]
+    assert isinstance(found, melody.NotesTranscribed)  # noqa: S101  # findings are keyed by KIND
+    id = ids.asset_id(ProjectId(source.project), found.midi.sha256)
+    if past[id] is not None:
+        return Decision(id)
+    event = generations.MidiTranscribed(
+        asset_id=id,
+        project_id=source.project,
+        container_id=source.container or source.project,
+        name=command.name or f"{source.name} (notes)",
+        content=found.midi,
+        facts=found.facts,
+        source_id=source.id,
+        analysis_id=analysis_id,
+    )
+    return Decision(id, (event,))
+
+
 def _retry(past: Past, command: c.RetryProcessing) -> Decision:
     found = _known(past, command.resource_id)
     failure = found.failures.get(command.failure_id)
@@ -283,6 +307,7 @@ DECIDERS: Mapping[type[c.Command], Callable[[Past, Any], Decision]] = {  # Any: 
     c.ImportAudio: _import,
     c.ImportNotes: _import,
     c.GenerateAccompaniment: _generate_accompaniment,
+    c.KeepTranscription: _keep_transcription,
     c.RetryProcessing: _retry,
     c.Reprocess: _reprocess,
     c.ExportLineage: _export,

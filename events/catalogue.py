@@ -12,11 +12,14 @@ from events import (
     harmony,
     imports,
     lyrics,
+    melody,
     models,
     processing,
     quality,
     resources,
     rhythm,
+    structure,
+    timbre,
 )
 from events.base import Event
 
@@ -27,6 +30,9 @@ TOPICS: tuple[ModuleType, ...] = (
     quality,
     rhythm,
     harmony,
+    structure,
+    melody,
+    timbre,
     lyrics,
     generations,
     models,

@@ -47,6 +47,18 @@ class MidiGenerated(NotesAdded):
     source_ids: tuple[Uuid, ...]
 
 
+class MidiTranscribed(NotesAdded):
+    """Somebody made an asset of the notes that were written down from a recording.
+
+    analysis_id: the finding in `source_id` that they come from.
+    """
+
+    TYPE: ClassVar[str] = "disco.midi.transcribed"
+    KIND: ClassVar[str] = "midi"
+    source_id: Uuid
+    analysis_id: Uuid
+
+
 class AudioRendered(AudioAdded):
     """Notes were played to audio by an instrument of ours."""
 

@@ -10,16 +10,17 @@ from typing import Any
 
 from domain.resource import embedded_tags, merged
 from domain.views import AsOf, Document, DocumentRows, Kind
-from events import analyses, exports, generations, harmony, imports, models, processing, resources
+from events import analyses, exports, generations, harmony, imports, models, processing, resources, timbre
 from events.base import Event
 from events.catalogue import types_under
 from events.envelope import Recorded
 
 NAME = "catalogue"
-VERSION = 2
+VERSION = 3
 MOST_FORMER = 4_000  # characters: more than is changed by hand, so that no document grows with all that a program does
 FINDINGS = {kind.TYPE: kind for kind in types_under(analyses.Analysis)}
 KEY = harmony.KeyEstimated.KIND
+TAGS = timbre.TagsHeard.KIND
 
 
 def apply(rows: DocumentRows, events: list[Recorded]) -> None:
@@ -57,8 +58,7 @@ def fold(document: Document | None, event: Recorded) -> Document | None:
         }
     elif finding:
         found = {**document["analyses"], finding.KIND: _found(event, finding)}
-        if finding.KIND == KEY and KEY in document["analyses"]:
-            document = {**document, **_former(document, _key(document))}
+        document = {**document, **_former(document, _heard(document, finding.KIND))}
         document = {**document, "analyses": found}
     elif isinstance(event.data, processing.OfProcessing | imports.AssetAdded):
         return {**document, "position": event.position}
@@ -154,7 +154,8 @@ def as_it_was(events: Iterable[Recorded], moment: AsOf) -> Document | None:
 
 def words(document: Document) -> tuple[str, str, str]:
     """What a resource is searched by, archived or not: its name, its tags, and all words else."""
-    others = [document["variant"], document.get("file_name") or "", *_noted(document["metadata"]), *_key(document)]
+    others = [document["variant"], document.get("file_name") or "", *_noted(document["metadata"])]
+    others += [*_heard(document, KEY), *_heard(document, TAGS)]
     return document["name"], " ".join(document["tags"]), " ".join(others)
 
 
@@ -165,9 +166,12 @@ def _noted(metadata: Mapping[str, Any]) -> list[str]:  # Any: JSON
     return texts
 
 
-def _key(document: Document) -> list[str]:
-    key = document["analyses"].get(KEY)
-    return [f"{key['tonic']} {key['mode']}"] if key and key["tonic"] else []
+def _heard(document: Document, kind: str) -> list[str]:
+    """The words for what was found, where it is of a kind that is searched by."""
+    found = document["analyses"].get(kind)
+    if kind == KEY and found and found["tonic"]:
+        return [f"{found['tonic']} {found['mode']}"]
+    return [found["words"]] if kind == TAGS and found and found["words"] else []
 
 
 def _former(document: Document, gone: Sequence[str]) -> dict[str, Any]:  # Any: JSON

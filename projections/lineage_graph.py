@@ -32,6 +32,9 @@ def _asset(rows: GraphRows, event: Recorded, data: imports.AssetAdded, at: At) -
         facts["parameters"] = dict(data.parameters)  # type: ignore[assignment]  # JSON
         rows.edge(Relation.DERIVED_FROM, data.source_id, data.asset_id, at)
         rows.edge(Relation.USED_MODEL, data.model_version_id, data.asset_id, at)
+    if isinstance(data, generations.MidiTranscribed):
+        rows.edge(Relation.DERIVED_FROM, data.source_id, data.asset_id, at)
+        rows.edge(Relation.DERIVED_FROM, data.analysis_id, data.asset_id, at, within=data.source_id)
     if isinstance(data, generations.MidiGenerated):
         rows.edge(Relation.GENERATED_BY, data.generation_id, data.asset_id, at)
         for source in data.source_ids:

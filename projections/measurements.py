@@ -30,7 +30,13 @@ def apply(rows: SeriesRows, events: list[Recorded]) -> None:
             continue
         at = At(event.position, event.time_us)
         if event.duration_ms is not None:
-            rows.point(_timed(event.source), project=event.project, subject=event.subject, value=float(event.duration_ms), at=at)
+            rows.point(
+                _timed(event.source),
+                project=event.project,
+                subject=event.subject,
+                value=float(event.duration_ms),
+                at=at,
+            )
         for field, name in (series or {}).items():
             value = event.json[field]
             if value is not None:

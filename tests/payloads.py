@@ -21,7 +21,10 @@ from events import (
     quality,
     resources,
     rhythm,
+    structure,
+    timbre,
 )
+from events import melody as heard_melody
 from events.base import Event
 
 PROJECT = ids.project_id("Tests")
@@ -217,6 +220,65 @@ def findings(asset: str, seed: int = 1) -> dict[str, analyses.Analysis]:
             cadence_count=1,
             modulations=0,
         ),
+        structure.StructureAnalysed(
+            asset_id=asset,
+            confidence=0.5,
+            form="A B",
+            section_count=2,
+            phrase_count=1,
+            sections=(
+                structure.Section(start_s=0.0, end_s=1.0, label="A", name="verse", confidence=0.75),
+                structure.Section(start_s=1.0, end_s=2.0, label="B", semitones=2, confidence=0.25),
+            ),
+            phrases=(structure.SectionPhrase(start_s=0.25, end_s=1.0, confidence=0.5),),
+        ),
+        heard_melody.MelodyTracked(
+            asset_id=asset,
+            material="voice",
+            frames=blob(f"melody of {asset}"),
+            frame_rate_hz=100.0,
+            voiced_share=0.75,
+            lowest_pitch=57.0,
+            median_pitch=60.5,
+            highest_pitch=64.0,
+            notes=4,
+            leaps=2,
+            glides=1,
+            vibrato_notes=1,
+            vibrato_hz=5.5,
+            vibrato_cents=40.0,
+            confidence=0.875,
+        ),
+        heard_melody.NotesTranscribed(
+            asset_id=asset,
+            midi=blob(f"notes of {asset}", "audio/midi"),
+            facts=note_facts(),
+            table=blob(f"table of {asset}"),
+            notes=12,
+            notes_per_s=6.0,
+            lowest_pitch=45,
+            highest_pitch=64,
+            greatest_polyphony=3,
+            confidence=0.625,
+        ),
+        timbre.TimbreDescribed(
+            asset_id=asset, brightness_hz=1200.0 + value, roughness=0.25, warmth_db=3.5, attack_ms=12.5, confidence=1.0
+        ),
+        timbre.InstrumentHeard(
+            asset_id=asset,
+            family="strings",
+            confidence=0.75,
+            likely=(
+                timbre.FamilyShare(family="strings", share=0.75),
+                timbre.FamilyShare(family="reed", share=0.125),
+            ),
+        ),
+        timbre.TagsHeard(
+            asset_id=asset,
+            words="slow dark strings",
+            confidence=0.75,
+            tags=tuple(timbre.HeardTag(word=word, confidence=0.75) for word in ("slow", "dark", "strings")),
+        ),
         analyses.EmbeddingComputed(asset_id=asset, space="timbre-1", dimensions=128, vector=vector(seed)),
         analyses.NotesDescribed(
             asset_id=asset,
@@ -266,6 +328,21 @@ def generated(asked: generations.AccompanimentRequested) -> generations.MidiGene
         facts=note_facts(),
         generation_id=asked.generation_id,
         source_ids=(asked.asset_id,),
+    )
+
+
+def transcribed(source: imports.AudioAdded) -> generations.MidiTranscribed:
+    """Somebody made an asset of the notes of a recording."""
+    content = blob(f"notes of {source.asset_id}", "audio/midi")
+    return generations.MidiTranscribed(
+        asset_id=asset_of(content, ProjectId(source.project_id)),
+        project_id=source.project_id,
+        container_id=source.container_id,
+        name=f"{source.name} (notes)",
+        content=content,
+        facts=note_facts(),
+        source_id=source.asset_id,
+        analysis_id=ids.derived("analysis", source.asset_id, "transcription"),
     )
 
 
@@ -321,6 +398,7 @@ def one_of_each() -> list[Event]:
         asked,
         generated(asked),
         rendered(melody),
+        transcribed(song),
         failed(song.asset_id, cause),
         processing.RetryRequested(
             cause_id=cause,

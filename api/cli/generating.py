@@ -68,6 +68,39 @@ def accompaniment(
         shell.answer({**made, "saved": saved}, lambda console: _show(console, made, saved))
 
 
+@verb("Make", example="disco transcribe 3f2a91c4 --to notes.mid")
+@requires(Permission.GENERATE, of="id")
+def transcribe(
+    shell: Shell,
+    id: Annotated[str, typer.Argument(help="An audio asset.")],
+    name: Annotated[str | None, typer.Option(help="What to call the notes.")] = None,
+    to: Annotated[str | None, typer.Option(metavar="FILE", help="Save the MIDI file there.")] = None,
+) -> None:
+    """Make a MIDI asset of the notes that were heard in a recording."""
+    from api.cli.saving import save_content
+    from domain.commands import KeepTranscription
+
+    with shell.service(run=True) as service:
+        source = service.views.documents.get(ids.resource(shell, service, id))
+        if source["variant"] == "audio" and "transcription" not in source["analyses"]:
+            shell.note("waiting for the analyses")
+            service.settle()
+        done = service.execute(KeepTranscription(asset_id=source["id"], name=name), actor=shell.actor)
+        service.settle()
+        midi = service.views.documents.get(done.resource_id)
+        saved = [str(save_content(service, midi, to))] if to else []
+        answer = {"midi": midi, "job": done.job, "new": done.written > 0, "saved": saved}
+        shell.answer(answer, lambda console: _show_notes(console, midi, saved))
+
+
+def _show_notes(console: Console, midi: Document, saved: list[str]) -> None:
+    length = seconds_text(midi["facts"]["duration_s"])
+    told = f"{midi['facts']['notes']} notes {length}"
+    console.print(f"midi  {ids.short(midi['id'])} {midi['name']} {told}", markup=False)
+    for path in saved:
+        console.print(f"saved {path}", markup=False)
+
+
 def accompany(
     shell: Shell,
     service: BaseDisco,

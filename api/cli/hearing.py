@@ -42,6 +42,7 @@ class Picture(StrEnum):
     CHROMA = "chroma"
     LOUDNESS = "loudness"
     STRUCTURE = "structure"
+    MELODY = "melody"
 
 
 AssetArgument = Annotated[str, typer.Argument(help="The asset; the beginning of its id will do.")]

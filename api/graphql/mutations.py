@@ -206,6 +206,14 @@ async def generate_accompaniment(
     return await _execute(info, command, command_id)
 
 
+@requires(Permission.GENERATE, of="asset_id")
+async def keep_transcription(
+    info: Info, asset_id: ID, name: str | None = None, command_id: str | None = None
+) -> Written:
+    """Make a MIDI asset of the notes that were written down from a recording."""
+    return await _execute(info, make(c.KeepTranscription, asset_id=parse_id(asset_id), name=name), command_id)
+
+
 @requires(Permission.WRITE, of="resource_id")
 async def retry(info: Info, resource_id: ID, failure_id: ID, command_id: str | None = None) -> Written:
     """Try a dead letter again."""
@@ -255,6 +263,7 @@ class Mutation:
     link_version: Written = _field(link_version)
     import_blob: ImportedFile = _field(import_blob)
     generate_accompaniment: Written = _field(generate_accompaniment)
+    keep_transcription: Written = _field(keep_transcription)
     retry: Written = _field(retry)
     reprocess: Written = _field(reprocess)
     export_lineage: Written = _field(export_lineage)

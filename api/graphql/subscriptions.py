@@ -22,12 +22,13 @@ from domain.ports import Progress, Selection
 from events.analyses import Analysis
 from events.catalogue import types_under
 from events.envelope import Recorded
-from events.generations import AudioRendered, MidiGenerated
+from events.generations import AudioRendered, MidiGenerated, MidiTranscribed
 from events.processing import ProcessingFailed
 
 RESULTS = (
     *(kind.TYPE for kind in types_under(Analysis)),
     MidiGenerated.TYPE,
+    MidiTranscribed.TYPE,
     AudioRendered.TYPE,
     ProcessingFailed.TYPE,
 )

@@ -25,11 +25,12 @@ PARAMETERS = {"n_fft": N_FFT, "hop": HOP, "profiles": "albrecht-shanahan"}
 
 @dataclass(frozen=True, slots=True)
 class Analysed:
-    """Harmony from start to end: a numeral and what fits for each chord, the keys, the cadences."""
+    """Harmony from start to end: a numeral, what fits and the key for each chord, the keys, the cadences."""
 
     chords: tuple[Span, ...]
     numerals: tuple[Numeral | None, ...]
     fits: tuple[tuple[int, ...], ...]
+    of_chords: tuple[Key, ...]
     keys: tuple[KeySpan, ...]
     cadences: tuple[Cadence, ...]
     confidence: float
@@ -44,7 +45,7 @@ def harmony_of(signal: Signal) -> Analysed:
 def analysed(chords: Chords, keys: Keys, *, downbeats_s: Sequence[float] = ()) -> Analysed:
     """Say what chords are in their keys, whatever chords and keys were heard or read in."""
     if keys.key is None or all(span.label == "N" for span in chords.spans):
-        return Analysed((), (), (), (), (), 0.0)
+        return Analysed((), (), (), (), (), (), 0.0)
     heard = [harmony(span.label) for span in chords.spans]
     found = numerals(heard, keys.of_chords)
     spans_s = [(span.start_s, span.end_s) for span in chords.spans]
@@ -52,13 +53,14 @@ def analysed(chords: Chords, keys: Keys, *, downbeats_s: Sequence[float] = ()) -
         chords=chords.spans,
         numerals=tuple(found),
         fits=tuple(fits(chord, key) for chord, key in zip(heard, keys.of_chords, strict=True)),
+        of_chords=keys.of_chords,
         keys=keys.spans,
         cadences=tuple(find_cadences(found, spans_s, downbeats_s=downbeats_s)),
         confidence=(chords.confidence * keys.confidence) ** 0.5,
     )
 
 
-@processor("2")
+@processor("3")
 def estimate_key(event: AudioAdded, signal: Signal) -> said.KeyEstimated:
     """Estimate key, mode, tuning, and the keys on the way."""
     found = signal.once(key_of)
@@ -73,7 +75,7 @@ def estimate_key(event: AudioAdded, signal: Signal) -> said.KeyEstimated:
     )
 
 
-@processor("2")
+@processor("3")
 def estimate_chords(event: AudioAdded, signal: Signal) -> said.ChordsEstimated:
     """Estimate chords from the first to the last sample."""
     found = signal.once(chords_of)
@@ -86,7 +88,7 @@ def estimate_chords(event: AudioAdded, signal: Signal) -> said.ChordsEstimated:
     )
 
 
-@processor("1")
+@processor("2")
 def analyse_harmony(event: AudioAdded, signal: Signal) -> said.HarmonyAnalysed:
     """Tell numerals, functions, cadences and what fits to each chord."""
     found = signal.once(harmony_of)

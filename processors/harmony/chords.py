@@ -1,7 +1,8 @@
-"""Chords: how well each explains bass and treble, a path that changes at beats and rarely, and the bass within each.
+"""Chords: how well each explains what sounds, a path that changes at beats and rarely, and the bass within each.
 
 Source: Mauch & Dixon 2010, "Simultaneous estimation of chords and musical context from audio": bass and treble apart,
-chords in keys; here the keys are found from a first path, and weigh upon a second.
+chords in keys; here the keys are found from a first path, and weigh upon a second. How well a chord explains a frame,
+and what a change costs there, is learnt: see `learnt`.
 """
 
 from __future__ import annotations
@@ -16,34 +17,26 @@ import numpy as np
 from processors.audio.signal import Signal
 from processors.harmony.keys import KEYS, chord_costs, key_costs, key_path
 from processors.harmony.labels import SHORTHANDS, Harmony, harmony, label_of
+from processors.harmony.learnt import change_features, chord_scores, rows_of, weights
 from processors.harmony.pitch_classes import PitchClasses, pitch_classes_of
 from processors.harmony.pulse import Pulse, pulse_of
 from processors.harmony.salience import FRAME_RATE_HZ
 
-QUALITIES = {
-    "maj": 0.0,
-    "min": 0.0,
-    "7": 0.0,
-    "maj7": 0.0,
-    "min7": 0.0,
-    "dim": 0.2,
-    "hdim7": 0.1,
-    "dim7": 0.2,
-    "aug": 0.4,
-    "sus4": 0.5,
-}
-"""The kinds of chord that are told, and how much better than others the rarer ones must explain what sounds."""
+QUALITIES = ("maj", "min", "7", "maj7", "min7", "dim", "hdim7", "dim7", "aug", "sus4")
+"""The kinds of chord that are told, in the order of the weights that are learnt."""
 ROOTED = ("dim7", "aug")
 """Chords that every inversion turns into one of their own kind: they are named from the bass."""
 _THRESHOLD = 0.5
 _BASS_WEIGHT = 0.8
 _OTHER_BASS = 0.55
-_CHANGE_AT_BEAT, _CHANGE_BETWEEN = 2.0, 3.0
-_KEY_WEIGHT = 1.0
+_KEY_WEIGHT, _USUAL_COST = 0.3, 2.0
+_NONE_WEIGHT = 1.0
+"""What a step of `lead_of_none` is worth in log-odds of chords."""
 _BASS_CHANGE, _ROOT_LEAD = 5.0, 0.3
 _NOTHING, _PER_TONALITY, _USUAL_TONALITY = -0.2, 4.0, 0.4
 _ALONE, _ONE_TONE = 1.0, 1.35
 """What speaks against a chord where a single pitch class sounds, and up to which sum of all twelve that is so."""
+_SILENT = 3.0
 _LEAST_CONCENTRATION = 0.1
 _LEAST_TONAL = 0.25
 
@@ -75,12 +68,12 @@ def chords_of(signal: Signal) -> Chords:
     if heard.salience.tuning.confidence < _LEAST_CONCENTRATION or not _tonal(heard.tonality):
         return Chords((Span(0.0, signal.duration_s, "N", 0.0),), 0.0)
     evidence = chord_evidence(heard)
-    changes = change_costs(len(evidence), pulse)
+    changes = change_features(len(evidence), pulse) @ weights().changes
     first = best_path(evidence, changes, np.zeros((1, NO_CHORD + 1), np.float32))
     entering, keys = _key_prior(first)
     path = best_path(evidence, changes, entering, keys)
     basses = bass_path(path, heard.bass)
-    return _chords(path, basses, evidence, signal.duration_s)
+    return _chords(path, basses, evidence, pulse, signal.duration_s)
 
 
 def _tonal(tonality: np.ndarray) -> bool:
@@ -97,34 +90,30 @@ def _templates() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         treble[index, tones] = 1
         bass[index, tones] = _OTHER_BASS * _BASS_WEIGHT
         bass[index, root] = _BASS_WEIGHT
-        offset[index] = _THRESHOLD * len(tones) + QUALITIES[quality]
+        offset[index] = _THRESHOLD * len(tones)
     return treble.astype(np.float32), bass.astype(np.float32), offset.astype(np.float32)
 
 
 def chord_evidence(heard: PitchClasses) -> np.ndarray:
-    """Return how well each chord explains each frame, the last column for none, shape (frames, chords + 1), float32.
+    """Return how well each chord explains each frame, the last column for none, shape (frames, chords + 1), float32."""
+    found = chord_scores(rows_of(heard), weights().tones)
+    none = found.max(axis=1) + _NONE_WEIGHT * lead_of_none(heard)
+    return np.concatenate([found, none[:, None]], axis=1).astype(np.float32)
+
+
+def lead_of_none(heard: PitchClasses) -> np.ndarray:
+    """By how much it is likelier that there is no chord than the best one, shape (frames,).
 
     A tone of a chord speaks for it as far as it is more than half as strong as the strongest: the logarithm of two
     normal densities, around 1 for tones that sound and around 0 for others.
     """
     treble, bass, offset = _templates()
-    found = heard.treble @ treble.T + heard.bass @ bass.T - offset
+    best = (heard.treble @ treble.T + heard.bass @ bass.T - offset).max(axis=1)
     nothing = np.maximum(0, _NOTHING + _PER_TONALITY * (_USUAL_TONALITY - heard.tonality))
     nothing += _ALONE * (heard.treble.sum(axis=1) < _ONE_TONE)
     silent = (heard.tonality <= 0) | (heard.treble.max(axis=1) <= 0)
-    found[silent] = 0
-    both = np.concatenate([found, np.where(silent, 3.0, nothing)[:, None]], axis=1)
-    return both.astype(np.float32)
-
-
-def change_costs(frames: int, pulse: Pulse) -> np.ndarray:
-    """What it costs to change at each frame, shape (frames,): less at beats, the surer those are."""
-    costs = np.full(frames, _CHANGE_AT_BEAT + _CHANGE_BETWEEN * (0.5 + 0.5 * pulse.confidence))
-    if len(pulse.beats_s):
-        places = np.asarray(pulse.beats_s) * FRAME_RATE_HZ
-        near = np.concatenate([np.floor(places), np.ceil(places)]).astype(np.int64)
-        costs[near[near < frames]] = _CHANGE_AT_BEAT + _CHANGE_BETWEEN * 0.5 * (1 - pulse.confidence)
-    return costs
+    lead: np.ndarray = np.where(silent, _SILENT, nothing - best)
+    return lead
 
 
 def best_path(
@@ -167,7 +156,7 @@ def _entering() -> np.ndarray:
     """What it costs to enter each chord in each key, shape (keys, chords + 1): 0 for the tonic's cost and for none."""
     table = np.array([chord_costs(quality, root) for root, quality in CHORDS]).T
     costs = np.zeros((len(KEYS), NO_CHORD + 1), np.float32)
-    costs[:, :NO_CHORD] = _KEY_WEIGHT * (table - 1)
+    costs[:, :NO_CHORD] = _KEY_WEIGHT * (table - _USUAL_COST)
     return costs
 
 
@@ -202,10 +191,11 @@ def bass_path(path: np.ndarray, bass: np.ndarray) -> np.ndarray:
     return basses
 
 
-def _chords(path: np.ndarray, basses: np.ndarray, evidence: np.ndarray, end_s: float) -> Chords:
+def _chords(path: np.ndarray, basses: np.ndarray, evidence: np.ndarray, pulse: Pulse, end_s: float) -> Chords:
     borders = _borders(path, basses)
-    at_s = [0.0, *((borders[1:-1] - 0.5) / FRAME_RATE_HZ).tolist(), end_s]
-    lead = np.clip((evidence[np.arange(len(path)), path] - evidence[:, NO_CHORD]) / 2, 0, 1)
+    at_s = [0.0, *pulse.placed((borders[1:-1] - 0.5) / FRAME_RATE_HZ).tolist(), end_s]
+    lead = evidence[np.arange(len(path)), path] - evidence[:, NO_CHORD]
+    lead = np.clip(lead / (2 * _NONE_WEIGHT), 0, 1)
     spans = []
     for index, (first, behind) in enumerate(pairwise(borders.tolist())):
         named = path[first] != NO_CHORD

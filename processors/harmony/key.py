@@ -9,10 +9,10 @@ import numpy as np
 
 from processors.audio.signal import Signal
 from processors.harmony.chords import Chords, chords_of
-from processors.harmony.keys import KEYS, key_costs, keys_of_chords
-from processors.harmony.labels import harmony
+from processors.harmony.keys import DOMINANTS, KEYS, key_costs, keys_of_chords
+from processors.harmony.labels import Harmony, harmony
 from processors.harmony.pitch_classes import PitchClasses, pitch_classes_of
-from processors.harmony.roman import MAJOR, MINOR, Key
+from processors.harmony.roman import MAJOR, MINOR, Key, kind_of
 from processors.harmony.tuning import Tuning
 
 _PROFILES = np.array(
@@ -22,15 +22,22 @@ _PROFILES = np.array(
     ]
 )
 """How often the degrees from the tonic occur in major and minor. Source: Albrecht & Shanahan 2013."""
-_CHORDS, _TIME = 0.5, 0.3
-_FIRST, _BEGINS_IN = 0.4, 0.5
-_LAST, _ENDS_IN = 0.2, 0.1
-"""What speaks for a key besides its profile, whose correlation counts 1: how usual the chords are in it, how long the
-piece is in it, that the first and the last chord are its tonic, and that the piece begins or ends in it."""
+SIGNS = ("profile", "chords", "time", "first", "begins", "last", "closes")
+_WEIGHTS = np.array([1.2, 0.25, 0.4, 0.35, 0.15, 0.2, 0.3])
+"""What speaks for a key, and how much: its profile's correlation, how usual the chords are in it, how long the piece is
+in it, that the first chord is its tonic, that the piece begins in it, that the last chord is its tonic, and that the
+piece comes to rest there from a dominant. Within the range that fits the development half and whole chorales
+(`benchmarks/harmony/closing.py`) alike."""
+_VOICE_SIGNS = ("profile", "first", "last", "last fifth", "last third")
+_VOICE_WEIGHTS = np.array([1.0, 0.1, 0.3, 0.1, 0.1])
+"""The same for one voice alone: its first and its last note are the tonic, or the last is another tone of its triad."""
 _LEAST_WEIGHT = 0.03
 _LEAST_TONAL_SHARE = 0.1
 _LEAST_CORRELATION = 0.4
 _LEAST_CONCENTRATION = 0.1
+_FAINT, _MOSTLY = 0.5, 0.65
+_END = 8
+"""Frames at the beginning and the end by which a tune's first and last note are known: three quarters of a second."""
 _SURE = 0.25
 """By how much the best key leads the next where it is beyond doubt."""
 
@@ -67,10 +74,13 @@ def key_of(signal: Signal) -> Keys:
     if correlations.max() < _LEAST_CORRELATION:
         return none
     local = local_keys(chords)
-    scores = correlations + _of_chords(chords, local)
+    alone = one_voice(heard)
+    signs = voice_signs(heard) if alone else key_signs(heard, chords, local)
+    scores = signs @ (_VOICE_WEIGHTS if alone else _WEIGHTS)
     second, best = np.sort(scores)[-2:]
     sure = float(np.clip((best - second) / _SURE, 0, 1) * np.clip(correlations.max(), 0, 1))
     key = KEYS[int(np.argmax(scores))]
+    local = (key,) * len(local) if alone else local
     return Keys(key, sure, tuning, _spans(chords, local, key), local)
 
 
@@ -98,24 +108,63 @@ def local_keys(chords: Chords) -> tuple[Key, ...]:
     return tuple(keys_of_chords([harmony(span.label) for span in chords.spans], durations))
 
 
-def _of_chords(chords: Chords, local: tuple[Key, ...]) -> np.ndarray:
-    """What chords say for each key, shape (24,); zeros where there are none."""
+def one_voice(heard: PitchClasses) -> bool:
+    """Whether mostly no second pitch class is half as strong as the strongest."""
+    sounding = (heard.tonality > 0) & (heard.treble.sum(axis=1) > 0)
+    second = np.sort(heard.treble[sounding], axis=1)[:, -2]
+    return bool(sounding.any()) and float(np.mean(second < _FAINT)) > _MOSTLY
+
+
+def voice_signs(heard: PitchClasses) -> np.ndarray:
+    """What a tune without chords says for each key, in the order of `_VOICE_SIGNS`, shape (24, 5)."""
+    sounding = np.flatnonzero((heard.tonality > 0) & (heard.treble.sum(axis=1) > 0))
+    first, last = (heard.treble[some].mean(axis=0) for some in (sounding[:_END], sounding[-_END:]))
+    first, last = first / max(first.sum(), 1e-9), last / max(last.sum(), 1e-9)
+    rows = [
+        (first[key.tonic], last[key.tonic], last[(key.tonic + 7) % 12], last[(key.tonic + _third(key)) % 12])
+        for key in KEYS
+    ]
+    return np.column_stack([key_correlations(heard.share), np.array(rows)])
+
+
+def _third(key: Key) -> int:
+    return 4 if key.mode == MAJOR else 3
+
+
+def key_signs(heard: PitchClasses, chords: Chords, local: tuple[Key, ...]) -> np.ndarray:
+    """What pitch classes and chords say for each key, in the order of `SIGNS`, shape (24, 7)."""
     named = [(span, harmony(span.label), key) for span, key in zip(chords.spans, local, strict=True)]
-    heard = [(span, chord, key) for span, chord, key in named if chord is not None]
-    scores = np.zeros(len(KEYS))
-    if not heard:
-        return scores
-    lengths = np.array([span.end_s - span.start_s for span, _, _ in heard])
+    sounding = [(span, chord, key) for span, chord, key in named if chord is not None]
+    signs = np.zeros((len(KEYS), len(SIGNS)))
+    signs[:, 0] = key_correlations(heard.share)
+    if not sounding:
+        return signs
+    lengths = np.array([span.end_s - span.start_s for span, _, _ in sounding])
     weights = np.clip(np.sqrt(lengths / np.median(lengths)), 0.5, 2)
-    scores -= _CHORDS * key_costs([chord for _, chord, _ in heard], weights).sum(axis=0) / len(heard)
-    for (_, _, key), length in zip(heard, lengths, strict=True):
-        scores[KEYS.index(key)] += _TIME * length / lengths.sum()
-    for (_, chord, key), (as_tonic, as_key) in ((heard[0], (_FIRST, _BEGINS_IN)), (heard[-1], (_LAST, _ENDS_IN))):
-        third = {3: MINOR, 4: MAJOR}.get(next(iter({3, 4} & chord.intervals), 0))
-        if third:
-            scores[KEYS.index(Key(chord.root, third))] += as_tonic
-        scores[KEYS.index(key)] += as_key
-    return scores
+    signs[:, 1] = -key_costs([chord for _, chord, _ in sounding], weights).sum(axis=0) / len(sounding)
+    for (_, _, key), length in zip(sounding, lengths, strict=True):
+        signs[KEYS.index(key), 2] += length / lengths.sum()
+    (_, first, begins), (_, last, _) = sounding[0], sounding[-1]
+    rest = float(np.clip(lengths[-1] / np.median(lengths) - 0.5, 0, 1))
+    signs[_tonics(first)[:1], 3] = 1
+    signs[KEYS.index(begins), 4] = 1
+    signs[_tonics(last), 5] = rest
+    before = sounding[-2][1] if len(sounding) > 1 else None
+    if before is not None and _leads(before, last):
+        for mode in (MAJOR, MINOR):
+            signs[KEYS.index(Key(last.root, mode)), 6] = rest
+    return signs
+
+
+def _tonics(chord: Harmony) -> list[int]:
+    """The keys whose tonic a chord may be, as indices into KEYS: a major chord ends pieces in minor, too (Picardy)."""
+    modes = [MINOR] if 3 in chord.intervals else [MAJOR, MINOR] if 4 in chord.intervals else []
+    return [KEYS.index(Key(chord.root, mode)) for mode in modes]
+
+
+def _leads(before: Harmony, last: Harmony) -> bool:
+    """Whether a chord is the dominant of the next."""
+    return ((before.root - last.root) % 12, kind_of(before)) in DOMINANTS
 
 
 def _spans(chords: Chords, local: tuple[Key, ...], key: Key) -> tuple[KeySpan, ...]:

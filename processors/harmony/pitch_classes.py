@@ -12,6 +12,8 @@ from processors.harmony.salience import FRAME_RATE_HZ, HOP, LOWEST, N_FFT, NOTES
 _PITCHES = LOWEST + np.arange(NOTES)
 _TREBLE = np.interp(_PITCHES, [24, 40, 52, 76, 92], [0, 0.1, 1, 1, 0.05]).astype(np.float32)
 _BASS = np.interp(_PITCHES, [24, 28, 60, 72], [0.5, 1, 1, 0]).astype(np.float32)
+_MIDDLE = np.interp(_PITCHES, [40, 50, 64, 72], [0, 1, 1, 0]).astype(np.float32)
+_HIGH = np.interp(_PITCHES, [62, 70, 84, 96], [0, 1, 1, 0]).astype(np.float32)
 _COMPRESSION = 0.6
 _FOLD = (np.arange(NOTES)[:, None] % 12 == np.arange(12)).astype(np.float32)
 _TONAL_FROM = 48
@@ -24,14 +26,17 @@ _QUIETEST = 0.2
 
 @dataclass(frozen=True, slots=True)
 class PitchClasses:
-    """Strengths of the twelve pitch classes from C a frame, the strongest at 1, shape (frames, 12) each, float32.
+    """Strengths of the twelve pitch classes from C a frame, shape (frames, 12) each, float32.
 
-    bass: of the lowest notes that sound. tonality: how much what sounds stays what it was a window ago, 0 to 1, as the
-    median of the two seconds around, shape (frames,); 0 where it is silent.
+    treble and bass: the strongest of a frame is 1; bass: of the lowest notes that sound. middle, high: where chords are
+    mostly laid and where tunes mostly lie, on the scale of the treble. tonality: how much what sounds stays what it was
+    a window ago, 0 to 1, as the median of the two seconds around, shape (frames,); 0 where it is silent.
     """
 
     treble: np.ndarray
     bass: np.ndarray
+    middle: np.ndarray
+    high: np.ndarray
     tonality: np.ndarray
     salience: Salience
 
@@ -46,11 +51,19 @@ class PitchClasses:
 
 def pitch_classes_of(signal: Signal) -> PitchClasses:
     """Measure the pitch classes of a signal."""
-    salience = signal.once(salience_of)
+    return folded(signal.once(salience_of))
+
+
+def folded(salience: Salience) -> PitchClasses:
+    """Fold the notes that sound into pitch classes."""
     strengths = salience.notes**_COMPRESSION
+    treble = (strengths * _TREBLE) @ _FOLD
+    most = np.maximum(treble.max(axis=1, keepdims=True), 1e-3)
     return PitchClasses(
-        treble=_scaled((strengths * _TREBLE) @ _FOLD),
+        treble=(treble / most).astype(np.float32),
         bass=_scaled((lowest(strengths) * _BASS) @ _FOLD),
+        middle=((strengths * _MIDDLE) @ _FOLD / most).astype(np.float32),
+        high=((strengths * _HIGH) @ _FOLD / most).astype(np.float32),
         tonality=tonality(salience),
         salience=salience,
     )

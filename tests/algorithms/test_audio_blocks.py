@@ -72,8 +72,9 @@ def assert_alike(found: Any, expected: Any, where: str) -> None:
 
 
 def arrays_of(blobs: Any) -> list[dict[str, np.ndarray]]:
-    """The arrays of every blob."""
-    return [dict(np.load(io.BytesIO(data), allow_pickle=False)) for data in blobs.contents.values()]
+    """The arrays of every blob that holds any."""
+    kept = [data for data in blobs.contents.values() if data[:2] == b"PK"]
+    return [dict(np.load(io.BytesIO(data), allow_pickle=False)) for data in kept]
 
 
 @pytest.mark.parametrize("processor", PROCESSORS, ids=lambda processor: processor.name)
@@ -91,7 +92,7 @@ def test_an_analysis_of_blocks_agrees_with_that_of_the_whole(processor, whole, c
     for one, other in zip(of_whole, arrays_of(blobs), strict=True):
         assert one.keys() == other.keys()
         for name in one:
-            np.testing.assert_allclose(other[name], one[name], rtol=1e-4, atol=1e-4 * max(1, np.abs(one[name]).max()))
+            np.testing.assert_allclose(other[name], one[name], rtol=1e-4, atol=1e-4 * np.abs(one[name]).max(initial=1))
 
 
 @pytest.mark.parametrize(("n_fft", "hop"), [(2048, 512), (4096, 1024), (1024, 256), (512, 512)])

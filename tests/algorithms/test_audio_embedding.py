@@ -9,8 +9,8 @@ import pytest
 from audio_material import LOOP_NAMES, analyse, chord, clicks, load_loop, noise
 
 from domain.values import unpack_floats
-from processors.audio.embedding import compute_embedding
 from processors.audio.signal import Signal
+from processors.likeness.embedding import compute_embedding
 
 
 def vector_of(samples: np.ndarray, rate_hz: int = 44_100) -> np.ndarray:

@@ -50,6 +50,17 @@ def test_annotations_are_printed_or_written_once(disco: Disco, filled: Filled, t
     assert labels.read_bytes() == before
 
 
+def test_notes_of_a_recording_become_a_midi_file(disco: Disco, home: Path, filled: Filled, tmp_path: Path) -> None:
+    """Given an analysed song, when transcribed, then a MIDI asset is told and written; again, it is the same asset."""
+    asset, file = filled.assets[SONG], tmp_path / "notes.mid"
+    first = disco(home, "transcribe", asset[:8], "--to", file, "--json").json
+    assert (first["midi"]["variant"], first["saved"]) == ("midi", [str(file)])
+    assert file.read_bytes()[:4] == b"MThd"
+    again = disco(home, "transcribe", asset, "--json").json
+    assert (again["midi"]["id"], again["new"]) == (first["midi"]["id"], False)
+    assert disco(home, "transcribe", first["midi"]["id"], "--json").status != 0
+
+
 @pytest.mark.parametrize("what", PLOTS)
 def test_pictures_are_drawn_once_and_alike(disco: Disco, filled: Filled, tmp_path: Path, what: str) -> None:
     """Given an analysed song, when drawn twice, then the pictures are the same, of a size to look at, and not blank."""

@@ -1,0 +1,1 @@
+"""Structure: sections, which of them are alike, and the phrases within them."""
