@@ -16,6 +16,7 @@ from domain.errors import Conflict, Malformed, NotFound
 from domain.ids import ProjectId, ResourceId
 from domain.parameters import ACCOMPANIMENT_MODEL, ACCOMPANIMENT_PARAMETERS, validate
 from domain.resource import Resource, analysis_in, merged
+from domain.values import suffixed
 from domain.views import Kind
 from events import exports, generations, harmony, imports, melody, processing, resources, rhythm
 from events.base import Event
@@ -218,7 +219,7 @@ def _generate_accompaniment(past: Past, command: c.GenerateAccompaniment) -> Dec
         project_id=source.project,
         asset_id=source.id,
         container_id=source.container or source.project,
-        name=command.name or f"{source.name} (accompaniment {command.seed})",
+        name=command.name or suffixed(source.name, f" (accompaniment {command.seed})"),
         model_version_id=model,
         seed=command.seed,
         parameters=parameters,
@@ -237,17 +238,20 @@ def _keep_transcription(past: Past, command: c.KeepTranscription) -> Decision:
     if source.variant != "audio":
         raise Malformed(f"{source.name!r} is {source.variant}; only audio is transcribed", id=source.id)
     if "transcription" not in source.findings:
-        raise Conflict(f"{source.name!r} is still without its transcription; wait for it", current=source.version)
+        message = f"{source.name!r} is still without its transcription; wait for it, or have it made: disco reprocess"
+        raise Conflict(message, current=source.version)
     analysis_id, found = source.findings["transcription"]
     assert isinstance(found, melody.NotesTranscribed)  # noqa: S101  # findings are keyed by KIND
-    id = ids.asset_id(ProjectId(source.project), found.midi.sha256)
+    if not found.notes:
+        raise Malformed(f"no note was heard in {source.name!r}", id=source.id)
+    id = ResourceId(ids.derived("transcription", source.id, found.midi.sha256))
     if past[id] is not None:
         return Decision(id)
     event = generations.MidiTranscribed(
         asset_id=id,
         project_id=source.project,
         container_id=source.container or source.project,
-        name=command.name or f"{source.name} (notes)",
+        name=command.name or suffixed(source.name, " (notes)"),
         content=found.midi,
         facts=found.facts,
         source_id=source.id,

@@ -49,7 +49,8 @@ def _unicode(text: str) -> None:
 
 Metadata = Annotated[dict[str, JsonValue], AfterValidator(storable)]
 Text = Annotated[str, AfterValidator(storable)]
-Name = Annotated[str, StringConstraints(min_length=1, max_length=500), AfterValidator(storable)]
+LONGEST_NAME = 500
+Name = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_NAME), AfterValidator(storable)]
 Integer = Annotated[int, Field(ge=-(1 << 63), lt=1 << 63)]
 Seconds = Annotated[float, Field(ge=0)]
 PackedFloats = Annotated[
@@ -142,6 +143,11 @@ class ChordLine(Value):
 def pack_floats(values: np.ndarray) -> PackedFloats:
     """Pack numbers of any shape as little-endian float32 in base64."""
     return base64.b64encode(np.ascontiguousarray(values, dtype="<f4").tobytes()).decode("ascii")
+
+
+def suffixed(name: str, suffix: str) -> str:
+    """A name with what it was made into behind it, cut where it would be too long."""
+    return name[: LONGEST_NAME - len(suffix)] + suffix
 
 
 def unpack_floats(packed: PackedFloats) -> np.ndarray:

@@ -30,7 +30,7 @@ class MelodyTracked(Analysis):
         "vibrato_cents",
         "confidence",
     )
-    material: Literal["voice", "mix"]
+    material: Literal["voice", "mix"] | None
     frames: Blob
     frame_rate_hz: float
     voiced_share: Confidence

@@ -11,12 +11,13 @@ from __future__ import annotations
 import atexit
 import contextlib
 import os
+import random
 import secrets
 import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import NoReturn
@@ -27,7 +28,7 @@ from pydantic import SecretStr
 from domain.errors import DiscoError
 from infra.local_servers import LocalServers, Places
 from infra.local_servers.installing import is_installed
-from infra.local_servers.ports import HOST, choose
+from infra.local_servers.ports import HOST, OTHERS, choose
 from infra.local_servers.recipe import Recipe
 from infra.local_servers.recipes import QUICK, RECIPES, USUAL
 from infra.settings import LocalServersSettings, Settings
@@ -71,10 +72,12 @@ def servers() -> Addresses:
 def own_servers(folder: Path, *names: str, otherwise: Mapping[str, Recipe] = {}) -> Iterator[LocalServers]:
     """Some servers of a test's own, to stop and kill at will; they and their data are gone at its end.
 
+    Ports are taken by chance: of two that wish for the same at once, both find it free until the first one listens.
     otherwise: recipes in place of the usual ones.
     """
     places = Places(Places.of(LocalServersSettings()).cache, folder)
-    local = LocalServers(places, recipes={**RECIPES, **otherwise})
+    recipes = {name: _anywhere(recipe) for name, recipe in {**RECIPES, **otherwise}.items()}
+    local = LocalServers(places, recipes=recipes)
     if lacking := [name for name in names if not is_installed(RECIPES[name], local.places)]:
         go_without(f"{', '.join(lacking)} must be installed for this test. Run: make servers")
     try:
@@ -82,6 +85,11 @@ def own_servers(folder: Path, *names: str, otherwise: Mapping[str, Recipe] = {})
         yield local
     finally:
         local.wipe()
+
+
+def _anywhere(recipe: Recipe) -> Recipe:
+    chosen = random.sample(OTHERS, len(recipe.ports))
+    return replace(recipe, ports=dict(zip(recipe.ports, chosen, strict=True)))
 
 
 def go_without(why: str) -> NoReturn:

@@ -346,7 +346,8 @@ def _noted(work: Callable[[], object]) -> bool:
         work()
     except Unavailable:
         raise
-    except Exception:  # as `fold` and `build` have logged it
+    except Exception as error:
+        log_.warning("view_left_behind", error=_told(error))
         return False
     return True
 

@@ -14,6 +14,8 @@ from infra.server.folding import Folding
 
 KEEP_S = 2.0
 RETRY_S = 10.0
+AT_HAND_S = 20.0
+"""How long a worker that leaves waits for what is at hand: whoever builds a view next goes on with it."""
 log_ = structlog.get_logger("worker")
 
 
@@ -63,9 +65,11 @@ class Keeper:
         self._thread.start()
 
     def join(self) -> None:
-        """Return when what is at hand is done; nothing more is begun once `stop` is set."""
+        """Return when what is at hand is done, or after a while; nothing more is begun once `stop` is set."""
         if self._thread.is_alive():
-            self._thread.join()
+            self._thread.join(AT_HAND_S)
+            if self._thread.is_alive():
+                log_.error("not_stopped", what="keeper: a server keeps it waiting; it ends with the process")
 
     def _run(self) -> None:
         made_up = False

@@ -94,10 +94,12 @@ class Relay:
             self._thread.start()
 
     def stop(self) -> None:
-        """End after the batch at hand."""
+        """End after the batch at hand, or after a while: what is not cleared by then is published again."""
         self._stop.set()
         if self._thread.is_alive():
-            self._thread.join()
+            self._thread.join(2 * ACKNOWLEDGED_S)
+            if self._thread.is_alive():
+                log.error("not_stopped", what="relay: a server keeps it waiting; it ends with the process")
 
     def _run(self) -> None:
         pause = PAUSE_S[0]

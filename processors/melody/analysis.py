@@ -76,8 +76,8 @@ def track_melody(event: AudioAdded, signal: Signal, blobs: Blobs) -> MelodyTrack
     low, middle, high = np.percentile(pitches, (2, 50, 98)).round(2).tolist() if len(pitches) else (None, None, None)
     return MelodyTracked(
         asset_id=event.asset_id,
-        parameters={"alone_from": _ALONE, "lines": "swift-f0" if found.alone else "comb"},
-        material="voice" if found.alone else "mix",
+        parameters={"alone_from": _ALONE, "lines": "swift-f0" if found.alone else "lead"},
+        material=("voice" if found.alone else "mix") if found.notes else None,
         frames=blobs.put(to_npz(table), NPZ),
         frame_rate_hz=RATE_HZ,
         voiced_share=round(float(found.voiced.mean()), 3) if len(found.hz) else 0.0,

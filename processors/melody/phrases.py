@@ -167,7 +167,7 @@ def vibrato_of(pitch: np.ndarray) -> Vibrato | None:
     at = np.arange(len(line))
     rest = line - np.polyval(np.polyfit(at, line, 2), at)
     window = np.hanning(len(line) + 2)[1:-1]
-    size = 2048
+    size = max(2048, 4 << len(line).bit_length())  # padded, so that the peak is not between two bins
     power = np.abs(np.fft.rfft(rest * window, size)) ** 2
     hz = np.arange(len(power)) * RATE_HZ / size
     inside = np.flatnonzero((hz >= _VIBRATO_HZ[0]) & (hz <= _VIBRATO_HZ[1]))

@@ -49,9 +49,9 @@ class Grid:
 
 
 def grid_of(signal: Signal) -> Grid | None:
-    """Lay bars, else half seconds, from where a sound begins to where it ends; None where it is shorter than a unit."""
+    """Lay bars, else half seconds, from where a sound begins to where it ends; None below a second."""
     start_s, end_s = sounding(signal)
-    if end_s - start_s < STEP_S:
+    if end_s - start_s < 2 * STEP_S:
         return None
     bars_s = bar_edges(signal.once(beats_of), start_s, end_s)
     return even_grid(start_s, end_s) if bars_s is None else laid(bars_s, barred=True)

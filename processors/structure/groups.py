@@ -120,7 +120,7 @@ def names(groups: Sequence[int], lengths_s: Sequence[float], levels_db: Sequence
 
     intro, outro: at an end, come once, and are shorter or quieter than usual. chorus: of those that come again, the
     loudest by a decibel, not the first, and with something else between. verse: what comes again as well, and first.
-    bridge: all that comes once between the first and the last chorus.
+    bridge: what alone comes once between the first and the last chorus.
     """
     count, times = len(groups), Counter(groups)
     found: dict[int, str] = {}
@@ -133,8 +133,9 @@ def names(groups: Sequence[int], lengths_s: Sequence[float], levels_db: Sequence
             found[groups[place]] = name
     found |= _verse_and_chorus(groups, levels_db, times)
     inner = {"verse", "chorus"} <= set(found.values())
-    last = max((place for place, group in enumerate(groups) if found.get(group) == "chorus"), default=0)
-    single = [group for group in groups[1:last] if times[group] == 1 and group not in found]
+    choruses = [place for place, group in enumerate(groups) if found.get(group) == "chorus"]
+    between = groups[choruses[0] : choruses[-1]] if choruses else ()
+    single = [group for group in between if times[group] == 1 and group not in found]
     if inner and len(single) == 1:
         found[single[0]] = "bridge"
     return [found.get(group) for group in groups]

@@ -12,7 +12,7 @@ from domain import ids
 from domain.errors import LimitExceeded
 from domain.ids import ProjectId
 from domain.ports import Blobs
-from domain.values import AudioFacts, Metadata
+from domain.values import AudioFacts, Metadata, suffixed
 from events.generations import AudioRendered
 from events.imports import NotesAdded
 from processors.handler import processor
@@ -39,7 +39,6 @@ CEILING_DBTP = -1.2
 _LAYER_EDGES = (45, 90)
 _LAYERS = (0.3, 0.6, 0.9)
 _PANS = (0.0, -0.2, 0.2, -0.35, 0.35, -0.1, 0.1, -0.45, 0.45, 0.0, -0.28, 0.28, -0.15, 0.15, -0.4, 0.4)
-_NAME_LENGTH = 500
 
 
 @processor("1")
@@ -47,12 +46,11 @@ def render_notes(event: NotesAdded, blobs: Blobs) -> AudioRendered:
     """Play the notes of an asset to a 44.1 kHz stereo FLAC; one without notes gives a second of silence."""
     audio = play(load_notes(event, blobs))
     content = blobs.put(to_flac(audio), "audio/flac")
-    suffix = " (rendered)"
     return AudioRendered(
         asset_id=ids.asset_id(ProjectId(event.project_id), content.sha256),
         project_id=event.project_id,
         container_id=event.container_id,
-        name=event.name[: _NAME_LENGTH - len(suffix)] + suffix,
+        name=suffixed(event.name, " (rendered)"),
         content=content,
         facts=AudioFacts(container="flac", encoding="pcm_16", rate_hz=RATE_HZ, channels=2, frames=audio.shape[1]),
         source_id=event.asset_id,

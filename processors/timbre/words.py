@@ -31,12 +31,12 @@ _METRES = {
 }
 _LEAST = 0.25
 """What is less sure than this is not said."""
-_SILENT = 1e-4
+_SILENT = 1e-5
 
 
 def tags_of(signal: Signal) -> list[Word]:
     """Return words with how sure they are, from the analyses that others share; none for silence."""
-    if signal.peak < _SILENT:
+    if float((signal.levels.powers - signal.levels.means**2).max()) < _SILENT**2:
         return []
     makers = (_of_length, _of_level, _of_tempo, _of_groove, _of_key, _of_timbre, _of_instrument)
     found = [(word, round(min(1.0, sure), 3)) for maker in makers for word, sure in maker(signal)]

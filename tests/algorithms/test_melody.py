@@ -58,9 +58,10 @@ def test_a_vibrato_has_its_rate_and_extent(rate_hz, cents):
     assert all(note.vibrato is None for note in melody.notes if note.end_s < 1.2)
 
 
-def test_vibrato_of_a_known_line_is_exact():
+@pytest.mark.parametrize("length_s", [1.5, 25])
+def test_vibrato_of_a_known_line_is_exact(length_s):
     """Given a line of pitch that swings by 40 cents 5.7 times a second while it drifts, then both are told."""
-    at_s = np.arange(150) / 100
+    at_s = np.arange(round(100 * length_s)) / 100
     found = vibrato_of(60 + 0.2 * at_s + 0.4 * np.sin(2 * np.pi * 5.7 * at_s))
     assert found is not None
     assert found.rate_hz == pytest.approx(5.7, abs=0.1)

@@ -79,6 +79,17 @@ def test_nothing_is_parted_that_has_no_parts(samples: np.ndarray) -> None:
     assert (found.sections, found.phrases, found.form, found.confidence) == ((), (), None, 0)
 
 
+@pytest.mark.parametrize("heard", [0.4, 0.5, 0.6, 1.0, 1.1])
+def test_a_sound_of_a_moment_has_no_parts(heard: float) -> None:
+    """Given two notes that are over in about a second, silence behind, when analysed, then there is no section."""
+    samples = np.zeros(3 * RATE_HZ)
+    for at_s in (0.0, heard / 2):
+        tone = note(60, heard / 2)
+        samples[round(at_s * RATE_HZ) :][: len(tone)] += tone
+    found = analyse(analyse_structure, Signal(samples[None].astype(np.float32), RATE_HZ))
+    assert found.sections == ()
+
+
 def test_sections_and_phrases_follow_one_another() -> None:
     """Given a piece, when analysed, then sections have no gap, phrases no overlap, and counts are told."""
     found = analyse(analyse_structure, piece("ABCAB"))
@@ -168,6 +179,10 @@ def test_sections_are_named_only_where_there_is_reason_to() -> None:
     level = names([0, 1, 0, 1], [16] * 4, [-15, -15, -15, -15])
     assert level == [None] * 4
     assert names([0, 1], [8, 16], [-20, -10]) == [None, None]
+    early, late = ([0, 9, 1, 0, 1], [0, 1, 9, 0, 1])
+    levels = {0: -15, 1: -12, 9: -15}
+    told = [names(form, [16] * 5, [levels[group] for group in form]) for form in (early, late)]
+    assert ["bridge" in each for each in told] == [False, True]
 
 
 def test_a_loop_is_one_section() -> None:

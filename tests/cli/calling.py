@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -47,6 +48,7 @@ def environment(home: Path, told: Mapping[str, str] = NOTHING) -> dict[str, str]
     """What `disco` sees: its data folder, the tree to import from, and what it is `told` besides."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("DISCO_")}
     return {
+        "PYTHONFAULTHANDLER": "1",
         **kept,
         "DISCO_HOME": str(home),
         "PYTHONPATH": str(ROOT),
@@ -68,6 +70,15 @@ def call(home: Path, *arguments: object, told: Mapping[str, str] = NOTHING) -> C
         stdin=subprocess.DEVNULL,
     )
     return Called(done.returncode, done.stdout, done.stderr)
+
+
+def ended(process: subprocess.Popen[str]) -> int:
+    """The status that a process ends with; one that does not end tells where its threads stand, and dies of it."""
+    try:
+        return process.wait(PATIENCE_S)
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGABRT)
+        return process.wait(PATIENCE_S)
 
 
 def begin(home: Path, *arguments: object, told: Mapping[str, str] = NOTHING) -> subprocess.Popen[str]:

@@ -23,7 +23,7 @@ from infra.pool import WorkerPool
 from infra.server.postgres import postgres_of
 from infra.settings import Settings
 from infra.wiring import CONSUMERS
-from tests.cli.calling import PATIENCE_S, Called, begin, call
+from tests.cli.calling import PATIENCE_S, Called, begin, call, ended
 from tests.cli.conftest import Disco, Filled
 from tests.given import RATE_HZ, lent, sine
 
@@ -69,7 +69,7 @@ class Here:
                 assert self.said, process.stderr.read()
                 yield process
                 process.send_signal(signal.SIGTERM)
-                assert process.wait(PATIENCE_S) == 0, process.stderr.read()
+                assert ended(process) == 0, process.stderr.read()
             finally:
                 process.kill()
 

@@ -238,16 +238,17 @@ def test_an_accompaniment_waits_for_its_analyses_and_checks_its_parameters() -> 
 
 
 def test_a_transcription_is_kept_once_as_the_asset_that_it_is() -> None:
-    """Given a transcribed song, then its notes are an asset by their content, of that song; again is nothing."""
+    """Given a transcribed song, then its notes are an asset of that song; again is nothing, and no notes are none."""
     heard = payloads.findings(SONG.asset_id)["transcription"]
     command = c.KeepTranscription(asset_id=SONG.asset_id, name="notes")
     (event,) = then(given_past(*WORLD, heard), command)
-    assert event.asset_id == ids.asset_id(PROJECT, heard.midi.sha256)
     assert (event.content, event.facts, event.name) == (heard.midi, heard.facts, "notes")
     assert (event.source_id, event.container_id) == (SONG.asset_id, TRACK)
     assert then(given_past(*WORLD, heard, event), command) == ()
     with pytest.raises(Conflict, match="transcription"):
         then(given_past(*WORLD), command)
+    with pytest.raises(Malformed, match="no note was heard"):
+        then(given_past(*WORLD, heard.model_copy(update={"notes": 0})), command)
     with pytest.raises(Malformed, match="audio"):
         then(given_past(A_PROJECT, payloads.notes()), c.KeepTranscription(asset_id=payloads.notes().asset_id))
 
